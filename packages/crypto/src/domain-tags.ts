@@ -8,6 +8,15 @@ export const DOMAIN_TAGS = {
   transactionId: 'YILIAN-V1-TRANSACTION-ID', // [tag, chainId, type, body, sender, nonce, expiry]
   transactionSignature: 'YILIAN-V1-TRANSACTION-SIGNATURE', // [tag, chainId, transactionId]
   memberId: 'YILIAN-V1-MEMBER-ID', // [tag, chainId, first Ed25519 key]
+  recordId: 'YILIAN-V1-RECORD-ID', // [tag, chainId, C]
+  capsuleContext: 'YILIAN-V1-CAPSULE-CONTEXT', // [tag, chainId, type, body without proof and signatures, sender, nonce, expiry]
+  visitAuthorisation: 'YILIAN-V1-VISIT-AUTHORISATION', // [tag, chainId, pid, institution]
+  storageAttestation: 'YILIAN-V1-STORAGE-ATTESTATION', // [tag, chainId, headerHash, digest, length]
+  authorSignature: 'YILIAN-V1-AUTHOR-SIGNATURE', // [tag, chainId, pid, sectionRoot, authorKey, time]
+  certificateSignature: 'YILIAN-V1-CERTIFICATE-SIGNATURE', // [tag, chainId, certificate content]
+  certificateRequest: 'YILIAN-V1-CERTIFICATE-REQUEST', // [tag, chainId, request content]
+  certificateHash: 'YILIAN-V1-CERTIFICATE-HASH', // [tag, chainId, certificate bytes]
+  patientCommitment: 'YILIAN-V1-PATIENT-COMMITMENT', // [tag, chainId, salt, certificate bytes]
 } as const;
 
 export type DomainTag = (typeof DOMAIN_TAGS)[keyof typeof DOMAIN_TAGS];
