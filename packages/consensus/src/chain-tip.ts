@@ -1,0 +1,71 @@
+/** Where a chain stands after a block: all that is needed to check and build the next one. */
+import type { Bytes } from '@yilian/crypto/bytes';
+import { decode, encode } from '@yilian/crypto/cbor';
+import {
+  type Certificate,
+  certificateFromCbor,
+  certificateToCbor,
+} from './certificate.ts';
+import { readArray, readBig, readBytes, readFlag, readOptional } from './fields.ts';
+import {
+  type ValidatorSet,
+  validatorSetFromCbor,
+  validatorSetToCbor,
+} from './validator-set.ts';
+
+export interface ChainTip {
+  /** 0 before the first block. */
+  readonly height: bigint;
+  /** Genesis id at height 0. */
+  readonly blockId: Bytes;
+  readonly timeNs: bigint;
+  /** App hash after this block: the next header carries it. */
+  readonly appHash: Bytes;
+  /** The set that certified this block (at height 0: the genesis set). */
+  readonly lastValidators: ValidatorSet;
+  /** The set of the next height. */
+  readonly validators: ValidatorSet;
+  /** The set of the height after the next. */
+  readonly nextValidators: ValidatorSet;
+  /** Certificate of this block; null at height 0. */
+  readonly certificate: Certificate | null;
+  /** Whether the next block is wanted at once, to carry this block's app hash. */
+  readonly proofDue: boolean;
+  /** Leaders that failed lately, by consensus key, and the height from which they lead again. */
+  readonly skipped: readonly { readonly key: Bytes; readonly untilHeight: bigint }[];
+}
+
+export function encodeChainTip(tip: ChainTip): Bytes {
+  return encode([
+    tip.height,
+    tip.blockId,
+    tip.timeNs,
+    tip.appHash,
+    validatorSetToCbor(tip.lastValidators),
+    validatorSetToCbor(tip.validators),
+    validatorSetToCbor(tip.nextValidators),
+    tip.certificate === null ? null : certificateToCbor(tip.certificate),
+    tip.proofDue,
+    tip.skipped.map(({ key, untilHeight }) => [key, untilHeight]),
+  ]);
+}
+
+/** @throws CodecError, ValidatorSetError */
+export function decodeChainTip(bytes: Bytes): ChainTip {
+  const fields = readArray(decode(bytes), 10);
+  return {
+    height: readBig(fields[0]),
+    blockId: readBytes(fields[1], 32),
+    timeNs: readBig(fields[2]),
+    appHash: readBytes(fields[3], 32),
+    lastValidators: validatorSetFromCbor(fields[4]),
+    validators: validatorSetFromCbor(fields[5]),
+    nextValidators: validatorSetFromCbor(fields[6]),
+    certificate: readOptional(fields[7], certificateFromCbor),
+    proofDue: readFlag(fields[8]),
+    skipped: readArray(fields[9]).map((item) => {
+      const [key, untilHeight] = readArray(item, 2);
+      return { key: readBytes(key, 32), untilHeight: readBig(untilHeight) };
+    }),
+  };
+}
