@@ -1,0 +1,67 @@
+/** What the state knows of a member, and the form shared by the transactions that write it. */
+import type { Bytes } from '@yilian/crypto/bytes';
+import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import { Fields } from '../../fields.ts';
+import { type MemberId, toMemberId } from '../../ids.ts';
+
+/** `node` is the operational key of a node (shares, reports, attestations), never its consensus key. */
+export const ROLES = ['regulator', 'hospital', 'node', 'doctor', 'department', 'store'] as const;
+export type Role = (typeof ROLES)[number];
+
+export const MEMBER_STATUSES = ['active', 'suspended'] as const;
+export type MemberStatus = (typeof MEMBER_STATUSES)[number];
+
+/** What the regulator states of a member that is not a patient. */
+export interface MemberDescription {
+  /** Ed25519, 32 bytes. */
+  readonly key: Bytes;
+  readonly role: Role;
+  /** Short name of the hospital (or other body) it belongs to. */
+  readonly institution: string;
+  /** Who runs its machines: thresholds count operators. */
+  readonly operator: string;
+  /** X25519, 32 bytes (X-Wing keys come with the `pq` suite); all zero when it receives nothing. */
+  readonly hpkeKey: Bytes;
+  /** Hash of the regulator's certificate, 32 bytes. */
+  readonly certificateHash: Bytes;
+}
+
+export interface Member extends MemberDescription {
+  readonly id: MemberId;
+  readonly status: MemberStatus;
+}
+
+export function describeFields(member: MemberDescription): Cbor[] {
+  return [
+    member.key,
+    member.role,
+    member.institution,
+    member.operator,
+    member.hpkeKey,
+    member.certificateHash,
+  ];
+}
+
+/** @throws CodecError */
+export function readDescription(fields: Fields): MemberDescription {
+  return {
+    key: fields.bytes(32),
+    role: fields.oneOf(ROLES),
+    institution: fields.name(),
+    operator: fields.name(),
+    hpkeKey: fields.bytes(32),
+    certificateHash: fields.bytes(32),
+  };
+}
+
+/** The value under `member/<id>`. */
+export function encodeMember(member: Member): Bytes {
+  return encode([member.id, ...describeFields(member), member.status]);
+}
+
+/** @throws CodecError */
+export function parseMember(value: Bytes): Member {
+  const fields = Fields.of(decode(value), 8);
+  const id = toMemberId(fields.bytes(32));
+  return { id, ...readDescription(fields), status: fields.oneOf(MEMBER_STATUSES) };
+}

@@ -1,0 +1,16 @@
+import type { Cbor } from '@yilian/crypto/cbor';
+import { Fields } from '../../fields.ts';
+import { RECORD_ENTRY_ITEMS, type RecordEntry, readRecordEntry, recordEntryItems } from './record-entry.ts';
+
+/** A hospital puts a sealed record on the chain (flows.md, referral step 3). */
+export interface IssueRecord extends RecordEntry {
+  readonly type: 'issueRecord';
+}
+
+export function encodeIssueRecord(body: IssueRecord): readonly Cbor[] {
+  return recordEntryItems(body);
+}
+
+export function parseIssueRecord(items: Cbor): IssueRecord {
+  return { type: 'issueRecord', ...readRecordEntry(Fields.of(items, RECORD_ENTRY_ITEMS)) };
+}
