@@ -64,6 +64,15 @@ export const DOMAIN_TAGS = {
   tagKey: 'YILIAN-V1-TAG-KEY', // pk: [tag, chainId, suite, A]
   symmetricTagKey: 'YILIAN-V1-SYMMETRIC-TAG-KEY', // sym: [tag, chainId, suite]
   locationKey: 'YILIAN-V1-LOCATION-KEY', // [tag, chainId, suite, recordId]
+  // api and node services
+  httpRequest: 'YILIAN-V1-HTTP-REQUEST', // [tag, chainId, receiver, "METHOD /path", timeSeconds, nonce, body]
+  accessRequestCommitment: 'YILIAN-V1-ACCESS-REQUEST-COMMITMENT', // [tag, chainId, handle, sealed request]
+  accessRequestInfo: 'YILIAN-V1-ACCESS-REQUEST', // HPKE info: [tag, chainId, handle]
+  shareSignature: 'YILIAN-V1-SHARE-SIGNATURE', // [tag, chainId, grantId, number, node, share]
+  narrowingKey: 'YILIAN-V1-NARROWING-KEY', // salt as ikm: [tag, chainId, grantId, nonce]
+  searchTokensInfo: 'YILIAN-V1-SEARCH-TOKENS', // HPKE info: [tag, chainId, grantId, search node]
+  sealedLocationInfo: 'YILIAN-V1-SEALED-LOCATION', // HPKE info: [tag, chainId, recordId]
+  storePath: 'YILIAN-V1-STORE-PATH', // [tag, chainId, object key]
 } as const;
 
 export type DomainTag = (typeof DOMAIN_TAGS)[keyof typeof DOMAIN_TAGS];
