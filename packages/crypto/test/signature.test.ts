@@ -1,0 +1,173 @@
+import { ed25519 } from '@noble/curves/ed25519.js';
+import fc from 'fast-check';
+import { describe, expect, it, test } from 'vitest';
+import { type Bytes, fromHex, toHex, utf8 } from '../src/bytes.ts';
+import {
+  parsePublicKey,
+  precheckSignature,
+  publicKey,
+  sign,
+  signBound,
+  verifyBound,
+  verifySignature,
+} from '../src/signature.ts';
+import { DOMAIN_TAGS } from '../src/domain-tags.ts';
+import { claims, smallOrderEncodings, smallOrderPairs, TORSION } from './ed25519-cases.ts';
+import { readVectors } from './vectors.ts';
+
+interface Rfc8032 {
+  seed: string;
+  publicKey: string;
+  message: string;
+  signature: string;
+}
+
+interface Wycheproof {
+  testGroups: {
+    publicKey: { pk: string };
+    tests: { tcId: number; comment: string; msg: string; sig: string; result: string }[];
+  }[];
+}
+
+describe('RFC 8032 §7.1', () => {
+  test.each(readVectors<Rfc8032[]>('rfc8032/section-7-1.json'))('seed $seed', (known) => {
+    const seed = fromHex(known.seed);
+    const message = fromHex(known.message);
+    expect(toHex(publicKey(seed))).toBe(known.publicKey);
+    expect(toHex(sign(seed, message))).toBe(known.signature);
+    const claim = { publicKey: fromHex(known.publicKey), signature: fromHex(known.signature) };
+    expect(verifySignature({ ...claim, message })).toBe(true);
+    expect(verifySignature({ ...claim, message: utf8('other') })).toBe(false);
+  });
+});
+
+describe('Wycheproof', () => {
+  it('agrees on all 151 cases, malleable ones among them', () => {
+    const { testGroups } = readVectors<Wycheproof>('wycheproof/ed25519_test.json');
+    let seen = 0;
+    for (const group of testGroups)
+      for (const known of group.tests) {
+        seen += 1;
+        const accepted = verifySignature({
+          publicKey: fromHex(group.publicKey.pk),
+          message: fromHex(known.msg),
+          signature: fromHex(known.sig),
+        });
+        expect(accepted, `${known.tcId} ${known.comment}`).toBe(known.result === 'valid');
+      }
+    expect(seen).toBe(151);
+  });
+});
+
+describe('the one rule', () => {
+  test.each(claims)('$name: accepted = $accepted', ({ claim, accepted }) => {
+    expect(verifySignature(claim)).toBe(accepted);
+  });
+
+  it('accepts none of the 64 pairs of small-order key and small-order R', () => {
+    expect(smallOrderPairs).toHaveLength(64);
+    for (const claim of smallOrderPairs) {
+      expect(verifySignature(claim)).toBe(false);
+      expect(precheckSignature(claim)).toBe(false);
+    }
+    const zip215 = smallOrderPairs.filter((claim) =>
+      ed25519.verify(claim.signature, claim.message, claim.publicKey, { zip215: true }),
+    );
+    expect(zip215, 'the pairs are the dangerous ones').toHaveLength(64);
+  });
+
+  it('refuses the universal signature of the identity key for every message', () => {
+    const identity = TORSION[0] as Bytes;
+    const signature = new Uint8Array(64);
+    signature.set(identity);
+    fc.assert(
+      fc.property(fc.uint8Array(), (message) => {
+        expect(verifySignature({ publicKey: identity, message, signature })).toBe(false);
+      }),
+    );
+  });
+
+  it('some mixed-order keys pass and some fail, as bytes decide', () => {
+    const mixed = claims.filter(({ name }) => name.startsWith('key with torsion'));
+    expect(mixed.some(({ accepted }) => accepted)).toBe(true);
+    expect(mixed.some(({ accepted }) => !accepted)).toBe(true);
+  });
+
+  it('a flipped bit anywhere in key, message or signature is refused', () => {
+    const seed = new Uint8Array(32).fill(3);
+    const message = utf8('issueRecord');
+    const key = publicKey(seed);
+    const signature = sign(seed, message);
+    fc.assert(
+      fc.property(
+        fc.constantFrom('publicKey' as const, 'message' as const, 'signature' as const),
+        fc.nat(),
+        (field, at) => {
+          const claim = { publicKey: key as Bytes, message, signature };
+          const changed = claim[field].slice();
+          const bit = at % (changed.length * 8);
+          changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+          expect(verifySignature({ ...claim, [field]: changed })).toBe(false);
+        },
+      ),
+    );
+  });
+});
+
+describe('public keys', () => {
+  it('of seeds are taken', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (seed) => {
+        expect(parsePublicKey(publicKey(seed))).toEqual(publicKey(seed));
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test.each(smallOrderEncodings.map((key) => [toHex(key), key] as const))(
+    'small order %s is refused',
+    (_, key) => {
+      expect(parsePublicKey(key)).toBeNull();
+    },
+  );
+
+  it('non-canonical y is refused: y = p + 3 … p + 18', () => {
+    for (let low = 0xed; low <= 0xff; low++) {
+      const key = fromHex(`${low.toString(16)}${'ff'.repeat(30)}7f`);
+      expect(parsePublicKey(key)).toBeNull();
+      key[31] = 0xff;
+      expect(parsePublicKey(key)).toBeNull();
+    }
+  });
+
+  it('off the curve, short, long and empty are refused', () => {
+    const two = new Uint8Array(32);
+    two[0] = 2;
+    expect(parsePublicKey(two)).toBeNull();
+    for (const length of [0, 31, 33, 64]) expect(parsePublicKey(new Uint8Array(length))).toBeNull();
+  });
+});
+
+describe('bound signatures', () => {
+  const seed = new Uint8Array(32).fill(1);
+  const message = {
+    tag: DOMAIN_TAGS.authorSignature,
+    context: { chainId: 'chain-1' },
+    items: [utf8('pid'), 5],
+  } as const;
+
+  it('verify for what they were made', () => {
+    const signature = signBound(seed, message);
+    expect(verifyBound({ publicKey: publicKey(seed), signature }, message)).toBe(true);
+  });
+
+  test.each([
+    ['another chain', { ...message, context: { chainId: 'chain-2' } }],
+    ['another purpose', { ...message, tag: DOMAIN_TAGS.visitAuthorisation }],
+    ['another item', { ...message, items: [utf8('pid'), 6] }],
+    ['an item less', { ...message, items: [utf8('pid')] }],
+  ])('%s is refused', (_, other) => {
+    const signature = signBound(seed, message);
+    expect(verifyBound({ publicKey: publicKey(seed), signature }, other)).toBe(false);
+  });
+});
