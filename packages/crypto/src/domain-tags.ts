@@ -73,6 +73,10 @@ export const DOMAIN_TAGS = {
   searchTokensInfo: 'YILIAN-V1-SEARCH-TOKENS', // HPKE info: [tag, chainId, grantId, search node]
   sealedLocationInfo: 'YILIAN-V1-SEALED-LOCATION', // HPKE info: [tag, chainId, recordId]
   storePath: 'YILIAN-V1-STORE-PATH', // [tag, chainId, object key]
+  // client
+  keyringKey: 'YILIAN-V1-KEYRING-KEY', // [tag]
+  patientSigningSeed: 'YILIAN-V1-PATIENT-SIGNING-SEED', // [tag, chainId]
+  handleSeeds: 'YILIAN-V1-HANDLE-SEEDS', // [tag, chainId, n]
 } as const;
 
 export type DomainTag = (typeof DOMAIN_TAGS)[keyof typeof DOMAIN_TAGS];
