@@ -31,6 +31,8 @@ export class ProblemError extends Error {
   readonly status: number;
   readonly source: Source;
   readonly retryAfterSeconds: number | undefined;
+  /** The ledger's rejection code, where the problem is `refused`. */
+  readonly rejection: string | undefined;
 
   constructor(input: {
     readonly code: string;
@@ -38,13 +40,16 @@ export class ProblemError extends Error {
     readonly detail: string;
     readonly source: Source;
     readonly retryAfterSeconds?: number | undefined;
+    readonly rejection?: string | undefined;
   }) {
-    super(`${input.source.node} refused ${input.source.route}: ${input.detail} (${input.code})`);
+    const why = input.rejection ?? input.code;
+    super(`${input.source.node} refused ${input.source.route}: ${input.detail} (${why})`);
     this.name = 'ProblemError';
     this.code = input.code;
     this.status = input.status;
     this.source = input.source;
     this.retryAfterSeconds = input.retryAfterSeconds;
+    this.rejection = input.rejection;
   }
 }
 

@@ -114,12 +114,12 @@ export class ReferenceIndex {
     const found = new Set<FhirResource>();
     const pending: Json[] = [body];
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      if (Array.isArray(next)) pending.push(...next);
+      if (Array.isArray(next)) for (const item of next) pending.push(item);
       else if (isJsonObject(next)) {
         const target = textAt(next, 'reference');
         const resource = target === undefined ? undefined : this.resolve(target);
         if (resource !== undefined) found.add(resource);
-        pending.push(...Object.values(next));
+        for (const item of Object.values(next)) pending.push(item);
       }
     }
     return [...found];

@@ -1,0 +1,472 @@
+/**
+ * Typed calls of the route table over `fetch`: what a route says of its parameters, its request and its
+ * answer is all this file knows. It believes nothing it receives: answers are parsed here and verified
+ * by verified-reader.ts and those who build on it.
+ */
+import {
+  encodeMessage,
+  parseMessage,
+} from '@yilian/api/codec';
+import { parseProblem } from '@yilian/api/problem';
+import { buildTarget, type Content, type Route } from '@yilian/api/route';
+import { SIGNED_REQUEST_HEADER, signRequest, toRequestHeader } from '@yilian/api/signed-request';
+import type { Bytes } from '@yilian/crypto/bytes';
+import type { MemberId } from '@yilian/ledger/ids';
+import type { Signer } from '@yilian/ledger/transaction-codec';
+import { NetworkError, ProblemError, type Source, VerificationError } from './failure.ts';
+import type { Platform } from './platform/platform.ts';
+
+/** A node as the client is configured to reach it. Everything but the address is verified by state. */
+export interface NodeEndpoint {
+  /** For messages: `tertiary-1`. */
+  readonly name: string;
+  /** Receiver of signed requests. */
+  readonly memberId: MemberId;
+  readonly url: string;
+  readonly institution: string;
+  readonly operator: string;
+  readonly isRegulator: boolean;
+}
+
+export interface CallInput<Params, Query, Request> {
+  readonly params: Params;
+  readonly query?: Partial<Query>;
+  readonly request?: Request;
+  /** Signs the request where the route asks for it. */
+  readonly signer?: Signer;
+  /** Body of the signed header (uploads), canonical CBOR. */
+  readonly announcement?: Bytes;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** One event of a stream, with the id from which a reader resumes. */
+export interface StreamEvent<T> {
+  readonly id: string | undefined;
+  readonly value: T;
+}
+
+export interface Transport {
+  /** @throws NetworkError, ProblemError, VerificationError `malformed` */
+  call<Params extends object, Query extends object, Request, Answer>(
+    node: NodeEndpoint,
+    route: Route<Params, Query, Request, Answer>,
+    input: CallInput<Params, Query, Request>,
+  ): Promise<Answer>;
+  /** Sends a body of any size. */
+  upload<Params extends object, Query extends object, Answer>(
+    node: NodeEndpoint,
+    route: Route<Params, Query, Bytes, Answer>,
+    input: CallInput<Params, Query, never> & { readonly body: BodyInit },
+  ): Promise<Answer>;
+  /** Receives a body of any size, piece by piece; the timeout is for each piece. */
+  download<Params extends object, Query extends object>(
+    node: NodeEndpoint,
+    route: Route<Params, Query, null, Bytes>,
+    input: CallInput<Params, Query, null>,
+  ): AsyncIterable<Bytes>;
+  /** Server-sent events until the node closes or `signal` aborts. */
+  events<Params extends object, Query extends object, T>(
+    node: NodeEndpoint,
+    route: Route<Params, Query, null, T>,
+    input: CallInput<Params, Query, null> & { readonly lastEventId?: string },
+  ): AsyncIterable<StreamEvent<T>>;
+}
+
+export interface TransportOptions {
+  readonly platform: Platform;
+  readonly chainId: string;
+  /** Per call, or per piece of a download. Default 10 s. */
+  readonly timeoutMs?: number;
+  /** Further tries of idempotent calls that failed on the way. Default 2. */
+  readonly retries?: number;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_RETRIES = 2;
+const RETRY_PAUSE_MS = 150;
+const RETRY_AFTER_MAX_MS = 3_000;
+const PROBLEM_BYTES_MAX = 16 * 1024;
+
+interface Prepared {
+  readonly url: string;
+  readonly init: RequestInit;
+  readonly source: Source;
+}
+
+/** Calls over `platform.fetch`; requests are signed for the receiving node and the current time. */
+export function createTransport(options: TransportOptions): Transport {
+  const { platform, chainId } = options;
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  const retries = options.retries ?? DEFAULT_RETRIES;
+
+  function prepare<Params extends object, Query extends object, Request, Answer>(
+    node: NodeEndpoint,
+    route: Route<Params, Query, Request, Answer>,
+    input: CallInput<Params, Query, Request>,
+    rawBody?: BodyInit,
+  ): Prepared {
+    const { path, search } = buildTarget(route, input.params, input.query ?? {});
+    const headers: Record<string, string> = {};
+    let body: BodyInit | undefined = rawBody;
+    const content = encodeContent(route.request, input.request);
+    if (route.auth.kind === 'signed') {
+      if (input.signer === undefined) throw new TypeError(`${route.name} needs a signer`);
+      const carried = route.auth.carrier === 'body' ? content : input.announcement;
+      const signed = signRequest(
+        { chainId },
+        {
+          receiver: node.memberId,
+          target: `${route.method} ${path}`,
+          timeSeconds: Math.floor(platform.nowMs() / 1000),
+          nonce: platform.randomBytes(16),
+          body: carried ?? new Uint8Array(0),
+          key: input.signer.key,
+          sign: (message) => input.signer?.sign(message) ?? new Uint8Array(0),
+        },
+      );
+      if (route.auth.carrier === 'header') headers[SIGNED_REQUEST_HEADER] = toRequestHeader(signed);
+      else {
+        body = signed.slice();
+        headers['content-type'] = 'application/cbor';
+      }
+    }
+    if (body === undefined && content !== undefined) body = content.slice();
+    if (body !== undefined && headers['content-type'] === undefined)
+      headers['content-type'] = mediaTypeOf(route.request);
+    return {
+      url: `${node.url.replace(/\/$/, '')}${path}${search}`,
+      init: { method: route.method, headers, ...(body === undefined ? {} : { body }) },
+      source: { node: node.name, route: route.name },
+    };
+  }
+
+  async function send(prepared: Prepared, limitMs: number, outer?: AbortSignal): Promise<Sent> {
+    const { url, init, source } = prepared;
+    const abort = new AbortController();
+    const stop = (): void => abort.abort();
+    outer?.addEventListener('abort', stop);
+    const timer = new Deadline(platform, limitMs, stop);
+    try {
+      const response = await platform.fetch(url, { ...init, signal: abort.signal });
+      return { response, timer, source, release: () => outer?.removeEventListener('abort', stop) };
+    } catch (cause) {
+      timer.cancel();
+      outer?.removeEventListener('abort', stop);
+      throw networkError(timer, source, cause);
+    }
+  }
+
+  async function exchange<Answer>(
+    prepared: Prepared,
+    answer: Content<Answer>,
+    limitMs: number,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    const sent = await send(prepared, limitMs, signal);
+    try {
+      if (!sent.response.ok) throw await readProblem(sent);
+      return await decodeContent(answer, sent);
+    } catch (cause) {
+      if (isOurs(cause)) throw cause;
+      throw networkError(sent.timer, sent.source, cause);
+    } finally {
+      sent.timer.cancel();
+      sent.release();
+    }
+  }
+
+  return {
+    call: async (node, route, input) => {
+      const idempotent = route.method !== 'POST';
+      for (let attempt = 0; ; attempt++) {
+        try {
+          // Signed anew at each try: a nonce is accepted once.
+          const prepared = prepare(node, route, input);
+          return await exchange(
+            prepared,
+            route.answer,
+            input.timeoutMs ?? timeoutMs,
+            input.signal,
+          );
+        } catch (error) {
+          const pauseMs = retryPauseMs(error, attempt);
+          if (!idempotent || attempt >= retries || pauseMs === undefined) throw error;
+          if (input.signal?.aborted === true) throw error;
+          await platform.wait(pauseMs, input.signal);
+        }
+      }
+    },
+    upload: (node, route, input) => {
+      const prepared = prepare(node, route, input, input.body);
+      const init = { ...prepared.init, duplex: 'half' };
+      // A large body takes its time; the limit is generous and still an end.
+      const limitMs = input.timeoutMs ?? 60 * timeoutMs;
+      return exchange({ ...prepared, init }, route.answer, limitMs, input.signal);
+    },
+    download: async function* (node, route, input) {
+      const prepared = prepare(node, route, input);
+      const limitMs = input.timeoutMs ?? timeoutMs;
+      const sent = await send(prepared, limitMs, input.signal);
+      try {
+        if (!sent.response.ok) throw await readProblem(sent);
+        yield* piecesOf(sent, limitMs);
+      } catch (cause) {
+        if (isOurs(cause)) throw cause;
+        throw networkError(sent.timer, sent.source, cause);
+      } finally {
+        sent.timer.cancel();
+        sent.release();
+      }
+    },
+    events: async function* (node, route, input) {
+      const prepared = prepare(node, route, input);
+      const headers = {
+        ...(prepared.init.headers as Record<string, string>),
+        accept: 'text/event-stream',
+        ...(input.lastEventId === undefined ? {} : { 'last-event-id': input.lastEventId }),
+      };
+      const sent = await send(
+        { ...prepared, init: { ...prepared.init, headers } },
+        input.timeoutMs ?? timeoutMs,
+        input.signal,
+      );
+      try {
+        if (!sent.response.ok) throw await readProblem(sent);
+        sent.timer.cancel();
+        const { answer } = route;
+        if (answer.kind !== 'events') throw new TypeError(`${route.name} is not a stream`);
+        for await (const { id, data } of serverSentEvents(sent)) {
+          const parsed = answer.schema.safeParse(parseJson(data));
+          if (!parsed.success)
+            throw new VerificationError('malformed', sent.source, 'an event has another form');
+          yield { id, value: parsed.data };
+        }
+      } catch (cause) {
+        if (isOurs(cause)) throw cause;
+        if (input.signal?.aborted === true) return;
+        throw networkError(sent.timer, sent.source, cause);
+      } finally {
+        sent.timer.cancel();
+        sent.release();
+      }
+    },
+  };
+}
+
+interface Sent {
+  readonly response: Response;
+  readonly timer: Deadline;
+  readonly source: Source;
+  readonly release: () => void;
+}
+
+/** Aborts when the time is over, unless it is cancelled or put off before. */
+class Deadline {
+  readonly #platform: Platform;
+  readonly #expire: () => void;
+  #cancel = new AbortController();
+  expired = false;
+
+  constructor(platform: Platform, ms: number, expire: () => void) {
+    this.#platform = platform;
+    this.#expire = expire;
+    this.restart(ms);
+  }
+
+  restart(ms: number): void {
+    this.cancel();
+    const controller = new AbortController();
+    this.#cancel = controller;
+    void this.#platform.wait(ms, controller.signal).then(() => {
+      if (controller.signal.aborted) return;
+      this.expired = true;
+      this.#expire();
+    });
+  }
+
+  cancel(): void {
+    this.#cancel.abort();
+  }
+}
+
+function isOurs(error: unknown): boolean {
+  return (
+    error instanceof ProblemError ||
+    error instanceof VerificationError ||
+    error instanceof NetworkError
+  );
+}
+
+function networkError(timer: Deadline, source: Source, cause: unknown): NetworkError {
+  return timer.expired
+    ? new NetworkError('timeout', `${source.node} did not answer ${source.route} in time`, source)
+    : new NetworkError('unreachable', `${source.node} cannot be reached`, source, cause);
+}
+
+/** Pause before another try, or undefined when trying again cannot help. */
+function retryPauseMs(error: unknown, attempt: number): number | undefined {
+  if (error instanceof NetworkError) return RETRY_PAUSE_MS * 2 ** attempt;
+  if (error instanceof ProblemError && (error.status === 429 || error.status === 503)) {
+    const wished = (error.retryAfterSeconds ?? 0) * 1000;
+    return wished > RETRY_AFTER_MAX_MS ? undefined : Math.max(wished, RETRY_PAUSE_MS * 2 ** attempt);
+  }
+  return undefined;
+}
+
+function encodeContent<T>(content: Content<T>, value: T | undefined): Bytes | undefined {
+  if (value === undefined || value === null) return undefined;
+  switch (content.kind) {
+    case 'cbor':
+      return encodeMessage(content.codec, value);
+    case 'bytes':
+      return value as Bytes;
+    default:
+      return undefined;
+  }
+}
+
+function mediaTypeOf<T>(content: Content<T>): string {
+  switch (content.kind) {
+    case 'bytes':
+      return content.mediaType;
+    case 'cbor':
+      return 'application/cbor';
+    default:
+      return 'application/octet-stream';
+  }
+}
+
+async function decodeContent<T>(content: Content<T>, sent: Sent): Promise<T> {
+  const { response, source } = sent;
+  switch (content.kind) {
+    case 'none':
+      await response.arrayBuffer();
+      return null as T;
+    case 'cbor': {
+      const parsed = parseMessage(content.codec, await readAll(sent, content.bytesMax), content.bytesMax);
+      if (!parsed.ok) throw new VerificationError('malformed', source, `the answer is ${parsed.fault}`);
+      return parsed.value;
+    }
+    case 'bytes':
+      return (await readAll(sent, content.bytesMax)) as T;
+    case 'json': {
+      const parsed = content.schema.safeParse(
+        parseJson(new TextDecoder().decode(await readAll(sent, JSON_BYTES_MAX))),
+      );
+      if (!parsed.success)
+        throw new VerificationError('malformed', source, 'the answer has another form');
+      return parsed.data;
+    }
+    case 'text':
+      return new TextDecoder().decode(await readAll(sent, JSON_BYTES_MAX)) as T;
+    case 'stream':
+    case 'events':
+      throw new TypeError('a stream is read by download or events');
+  }
+}
+
+const JSON_BYTES_MAX = 8 * 1024 * 1024;
+
+async function* piecesOf(sent: Sent, limitMs: number): AsyncGenerator<Bytes> {
+  const reader = sent.response.body?.getReader();
+  if (reader === undefined) return;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      // The reader of a download may be slow; only the node's time counts.
+      sent.timer.cancel();
+      yield value;
+      sent.timer.restart(limitMs);
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+async function readAll(sent: Sent, bytesMax: number): Promise<Bytes> {
+  const reader = sent.response.body?.getReader();
+  if (reader === undefined) return new Uint8Array(0);
+  const pieces: Bytes[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    length += value.length;
+    if (length > bytesMax) {
+      await reader.cancel().catch(() => undefined);
+      throw new VerificationError('malformed', sent.source, 'the answer is too long');
+    }
+    pieces.push(value);
+  }
+  const all = new Uint8Array(length);
+  let offset = 0;
+  for (const piece of pieces) {
+    all.set(piece, offset);
+    offset += piece.length;
+  }
+  return all;
+}
+
+async function readProblem(sent: Sent): Promise<ProblemError | NetworkError> {
+  const { response, source } = sent;
+  const text = new TextDecoder().decode(await readAll(sent, PROBLEM_BYTES_MAX));
+  const problem = parseProblem(parseJson(text));
+  if (problem === null)
+    return new NetworkError(
+      'unreachable',
+      `${source.node} answered ${source.route} with status ${response.status} and no known problem`,
+      source,
+    );
+  return new ProblemError({
+    code: problem.code,
+    status: problem.status,
+    detail: problem.detail,
+    source,
+    retryAfterSeconds: problem.retryAfterSeconds,
+    rejection: problem.rejection,
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+const EVENT_BYTES_MAX = 1024 * 1024;
+
+/** WHATWG HTML §9.2: fields `id` and `data`, events end with an empty line, `:` starts a comment. */
+async function* serverSentEvents(
+  sent: Sent,
+): AsyncGenerator<{ readonly id: string | undefined; readonly data: string }> {
+  const reader = sent.response.body?.getReader();
+  if (reader === undefined) return;
+  const decoder = new TextDecoder();
+  let buffered = '';
+  let id: string | undefined;
+  let data: string[] = [];
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      buffered += decoder.decode(value, { stream: true });
+      if (buffered.length > EVENT_BYTES_MAX)
+        throw new VerificationError('malformed', sent.source, 'an event is too long');
+      const lines = buffered.split(/\r\n|\n|\r/);
+      buffered = lines.pop() ?? '';
+      for (const line of lines) {
+        if (line === '') {
+          if (data.length > 0) yield { id, data: data.join('\n') };
+          data = [];
+        } else if (line.startsWith('id:')) id = line.slice(3).trimStart();
+        else if (line.startsWith('data:')) data.push(line.slice(5).replace(/^ /, ''));
+      }
+    }
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
