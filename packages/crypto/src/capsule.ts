@@ -147,7 +147,7 @@ function capsuleStatement(
   txc: Bytes,
 ): Statement {
   const before = [curve.encodeG1(capsule.c), curve.encodeG1(capsule.cBar)];
-  return { tag: DOMAIN_TAGS.capsuleProof, context, before, after: [txc] };
+  return { tag: DOMAIN_TAGS.capsuleProof, context, suite: context.suite, before, after: [txc] };
 }
 
 /** What every replica runs on a record: one exponent lies in C and C̄, and was proved for this transaction. */

@@ -42,13 +42,13 @@ export const DOMAIN_TAGS = {
   visitSigningSeed: 'YILIAN-V1-VISIT-SIGNING-SEED', // [tag, chainId]
   visitBeta: 'YILIAN-V1-VISIT-BETA', // [tag, chainId]
   identityTag: 'YILIAN-V1-IDENTITY-TAG', // h: [tag, chainId, ID, beta_v]
-  possessionVisit: 'YILIAN-V1-POSSESSION-VISIT', // [tag, chainId, suite, P, hospitalId, visitKey, R]
-  possessionCertificate: 'YILIAN-V1-POSSESSION-CERTIFICATE', // [tag, chainId, suite, P, requestHash, R]
+  possessionVisit: 'YILIAN-V1-POSSESSION-VISIT', // [tag, chainId, P, hospitalId, visitKey, R]
+  possessionCertificate: 'YILIAN-V1-POSSESSION-CERTIFICATE', // [tag, chainId, P, requestHash, R]
   // schemes: re-encryption
   slotKey: 'YILIAN-V1-SLOT-KEY', // K_j: [tag, chainId, suite, recordId, P, label]
   packageKey: 'YILIAN-V1-PACKAGE-KEY', // [tag, chainId, suite, recordId]
   capsuleProof: 'YILIAN-V1-CAPSULE-PROOF', // [tag, chainId, suite, C, Cbar, R, Rbar, txc]
-  proofNonce: 'YILIAN-V1-PROOF-NONCE', // [tag, chainId, suite, purpose, statement]
+  proofNonce: 'YILIAN-V1-PROOF-NONCE', // [tag, chainId, suite if any, purpose, before, after]
   grantTag: 'YILIAN-V1-GRANT-TAG', // Ed25519 seed: [tag, chainId, m]
   grantSalt: 'YILIAN-V1-GRANT-SALT', // [tag, chainId, suite, grantId]
   grantBody: 'YILIAN-V1-GRANT-BODY', // bodyHash: [tag, chainId, suite, salt, body]
@@ -58,11 +58,11 @@ export const DOMAIN_TAGS = {
   accessKey: 'YILIAN-V1-ACCESS-KEY', // [tag, chainId, suite, grantId, nonce]
   shareProof: 'YILIAN-V1-SHARE-PROOF', // [tag, chainId, suite, grantId, number, recordId, i, Q, C, V(i), E, V', Chat, R1, R2]
   afghSlotKey: 'YILIAN-V1-AFGH-SLOT-KEY', // [tag, chainId, suite, recordId, level, public key]
-  // schemes: search
+  // schemes: search (no suite: an epoch serves records of every suite, its cipher is always AES-256)
   blindedKeyword: 'YILIAN-V1-BLINDED-KEYWORD', // [tag, chainId, type, normalised text]
-  epochProof: 'YILIAN-V1-EPOCH-PROOF', // [tag, chainId, suite, A, hospitalId, epoch, R]
-  tagKey: 'YILIAN-V1-TAG-KEY', // pk: [tag, chainId, suite, A]
-  symmetricTagKey: 'YILIAN-V1-SYMMETRIC-TAG-KEY', // sym: [tag, chainId, suite]
+  epochProof: 'YILIAN-V1-EPOCH-PROOF', // [tag, chainId, A, hospitalId, epoch, R]
+  tagKey: 'YILIAN-V1-TAG-KEY', // pk: [tag, chainId, A]
+  symmetricTagKey: 'YILIAN-V1-SYMMETRIC-TAG-KEY', // sym: [tag, chainId]
   locationKey: 'YILIAN-V1-LOCATION-KEY', // [tag, chainId, suite, recordId]
   // api and node services
   httpRequest: 'YILIAN-V1-HTTP-REQUEST', // [tag, chainId, receiver, "METHOD /path", timeSeconds, nonce, body]

@@ -14,7 +14,7 @@
  */
 import { type Bytes, concatBytes, type RandomBytes } from './bytes.ts';
 import type { Cbor } from './cbor.ts';
-import { bindSuite, type SuiteContext } from './context.ts';
+import { bindChain, bindSuite, type ChainContext, type Suite } from './context.ts';
 import {
   type Curve,
   type G1,
@@ -37,17 +37,25 @@ export const PROOF_BYTES = 64;
 /** What a proof is about: its purpose and every value it must not be separable from. */
 export interface Statement {
   readonly tag: DomainTag;
-  readonly context: SuiteContext;
+  readonly context: ChainContext;
+  /** `null` where the thing proved serves records of every suite (visits, epochs). */
+  readonly suite: Suite | null;
   /** Hashed before the commitments. */
   readonly before: readonly Cbor[];
   /** Hashed after the commitments. */
   readonly after: readonly Cbor[];
 }
 
+function bindStatement(statement: Statement, tag: DomainTag, items: readonly Cbor[]): Bytes {
+  const { context, suite } = statement;
+  if (suite === null) return bindChain(tag, context, ...items);
+  return bindSuite(tag, { chainId: context.chainId, suite }, ...items);
+}
+
 function challengeOf(curve: Curve, statement: Statement, commitments: readonly G1[]): Scalar {
   const encoded = commitments.map((point) => curve.encodeG1(point));
-  const { tag, context, before, after } = statement;
-  return hashToScalar(curve, tag, bindSuite(tag, context, ...before, ...encoded, ...after));
+  const { tag, before, after } = statement;
+  return hashToScalar(curve, tag, bindStatement(statement, tag, [...before, ...encoded, ...after]));
 }
 
 /** Proves `bases[j]^secret` for all j. */
@@ -60,10 +68,10 @@ export function proveExponent(input: {
 }): ExponentProof {
   const { curve, statement, bases, secret, randomBytes } = input;
   const secretBytes = curve.encodeScalar(secret);
-  const { tag, context, before, after } = statement;
+  const { tag, before, after } = statement;
   const seed = concatBytes(
     sha256(concatBytes(secretBytes, randomBytes(32))),
-    bindSuite(DOMAIN_TAGS.proofNonce, context, tag, [...before], [...after]),
+    bindStatement(statement, DOMAIN_TAGS.proofNonce, [tag, before, after]),
   );
   secretBytes.fill(0);
   const nonce = hashToScalar(curve, DOMAIN_TAGS.proofNonce, seed);

@@ -114,6 +114,7 @@ function shareStatement(input: {
   return {
     tag: DOMAIN_TAGS.shareProof,
     context,
+    suite: context.suite,
     before: [
       access.grantId,
       access.number,
