@@ -3,22 +3,8 @@ import { type Bytes } from '@yilian/crypto/bytes';
 import { type ChainContext, bindChain } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { sha256 } from '@yilian/crypto/hash';
-import {
-  type Codec,
-  boundedBytes,
-  fields,
-  fixedBytes,
-  list,
-  oneOf,
-  uint,
-  height,
-  text,
-} from './codec.ts';
+import { type Codec, boundedBytes, fields, fixedBytes, list, uint, height } from './codec.ts';
 import { LIMITS, SIZES } from './sizes.ts';
-
-export const shortName: Codec<string> = text(64, /^[a-z0-9-]{1,64}$/);
-/** Month in UTC, `2026-11`. */
-export const monthText: Codec<string> = text(7, /^[0-9]{4}-(0[1-9]|1[0-2])$/);
 
 /** `postRequest`: doctor B asks; purpose and scope are sealed to the handle's HPKE key. */
 export interface AccessRequestPost {
@@ -70,46 +56,30 @@ export const inboxItem: Codec<InboxItem> = fields<InboxItem>({
 
 export const inboxItems: Codec<readonly InboxItem[]> = list(inboxItem, 1024);
 
-/**
- * One search token, inside the sealed list. `pk`: trapdoor T (96 B, G2), tested against the epochs of
- * that hospital and month. `sym`: key (32 B). There is no patient key in it and none beside it (F7).
- */
-export interface SearchToken {
-  readonly mode: 'pk' | 'sym';
-  readonly hospital: string;
-  readonly month: string;
-  readonly material: Bytes;
-}
-
-const searchToken: Codec<SearchToken> = fields<SearchToken>({
-  mode: oneOf('pk', 'sym'),
-  hospital: shortName,
-  month: monthText,
-  material: boundedBytes(SIZES.g2),
-});
-
-/** What the patient seals to the search node's HPKE key (`searchTokensInfo`), inside B's blob. */
-export interface SearchTokens {
-  readonly grantId: Bytes;
-  readonly tokens: readonly SearchToken[];
-}
-
-export const searchTokens: Codec<SearchTokens> = fields<SearchTokens>({
-  grantId: fixedBytes(SIZES.grantId),
-  tokens: list(searchToken, LIMITS.searchTokensMax),
-});
-
 /** `postSearch`. */
 export interface SearchPost {
   readonly grantId: Bytes;
-  /** HPKE blob of `searchTokens`, as B found it in his blob. */
-  readonly sealedTokens: Bytes;
+  /**
+   * As B found them in his blob: each an HPKE message to the search node's member key with
+   * `searchTokenInfo`, around `encodeSearchToken` of crypto. There is no patient key in them (F7).
+   */
+  readonly tokens: readonly Bytes[];
 }
 
 export const searchPost: Codec<SearchPost> = fields<SearchPost>({
   grantId: fixedBytes(SIZES.grantId),
-  sealedTokens: boundedBytes(LIMITS.blobBytesMax),
+  tokens: list(boundedBytes(512), LIMITS.searchTokensMax),
 });
+
+/** HPKE info of one sealed search token; `node` is the member id of the search node (R6). */
+export function searchTokenInfo(context: ChainContext, grantId: Bytes, node: Bytes): Bytes {
+  return bindChain(DOMAIN_TAGS.searchTokensInfo, context, grantId, node);
+}
+
+/** HPKE info of a sealed access request. */
+export function accessRequestInfo(context: ChainContext, handle: Bytes): Bytes {
+  return bindChain(DOMAIN_TAGS.accessRequestInfo, context, handle);
+}
 
 /** A candidate until it is opened. */
 export interface SearchHit {

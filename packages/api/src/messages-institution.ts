@@ -1,5 +1,7 @@
 /** What a doctor's client asks its own institution, a store, or the registration centre for. */
 import type { Bytes } from '@yilian/crypto/bytes';
+import { type ChainContext, bindChain } from '@yilian/crypto/context';
+import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { type Codec, boundedBytes, fields, fixedBytes, flag, nullable, uint } from './codec.ts';
 import { LIMITS, SIZES } from './sizes.ts';
 
@@ -60,6 +62,11 @@ export const sealedLocation: Codec<SealedLocation> = fields<SealedLocation>({
   sealedLocation: boundedBytes(1024),
 });
 
+/** HPKE info of a location sealed to its author. */
+export function sealedLocationInfo(context: ChainContext, recordId: Bytes): Bytes {
+  return bindChain(DOMAIN_TAGS.sealedLocationInfo, context, recordId);
+}
+
 /** Body of the signed header of `putCiphertext`. */
 export interface CiphertextAnnouncement {
   readonly headerHash: Bytes;
@@ -110,7 +117,7 @@ export const registrationPost: Codec<RegistrationPost> = fields<RegistrationPost
 export interface RegistrationAnswer {
   /** The certificate, signed by the regulator. */
   readonly certificate: Bytes;
-  /** Patients only: 16 bytes; the chain has a hash of salt and certificate. */
+  /** Patients only: 32 bytes; the chain has a hash of salt and certificate. */
   readonly salt: Bytes | null;
   /** Id of the enrolMember transaction: what the new key signs (members), what becomes final. */
   readonly transactionId: Bytes;
@@ -120,7 +127,7 @@ export interface RegistrationAnswer {
 
 export const registrationAnswer: Codec<RegistrationAnswer> = fields<RegistrationAnswer>({
   certificate: boundedBytes(LIMITS.certificateBytesMax),
-  salt: nullable(fixedBytes(16)),
+  salt: nullable(fixedBytes(32)),
   transactionId: fixedBytes(SIZES.transactionId),
   submitted: flag,
 });
