@@ -13,6 +13,15 @@ export interface Storage {
   delete(name: string): Promise<void>;
 }
 
+/** A place for one sealed record on its way to a store: ciphertext only. */
+export interface Spool {
+  write(piece: Bytes): Promise<void>;
+  /** What was written, as often as wanted (each store is sent the same bytes). */
+  body(): Promise<Blob>;
+  /** Removes it. */
+  dispose(): Promise<void>;
+}
+
 /** The part of `fetch` (WHATWG) that the client uses. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -26,6 +35,7 @@ export interface Platform {
   readonly wait: (ms: number, signal?: AbortSignal) => Promise<void>;
   readonly fetch: Fetch;
   readonly storage: Storage;
+  readonly createSpool: () => Promise<Spool>;
 }
 
 /** Keeps nothing beyond the life of the object. */
@@ -59,4 +69,20 @@ export function waitWithTimer(ms: number, signal?: AbortSignal): Promise<void> {
     const timer = setTimeout(finish, ms);
     signal?.addEventListener('abort', finish);
   });
+}
+
+/** Keeps the pieces in memory, or where the browser puts blobs. */
+export function createBlobSpool(): Spool {
+  let pieces: BlobPart[] = [];
+  return {
+    write: (piece) => {
+      pieces.push(piece.slice());
+      return Promise.resolve();
+    },
+    body: () => Promise.resolve(new Blob(pieces)),
+    dispose: () => {
+      pieces = [];
+      return Promise.resolve();
+    },
+  };
 }
