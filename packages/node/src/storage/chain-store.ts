@@ -1,0 +1,189 @@
+/**
+ * Everything a node keeps in its database: the application's state, the blocks, the tip.
+ *
+ * Order of writes for one height, and what a crash between any two of them leaves:
+ *   1. write-ahead log: own votes, then the prepared certificate with its block (each flushed before
+ *      the message it justifies is sent). Crash after: the replica restarts with its memory of what it
+ *      said and says nothing else; the block is decided again from the peers' commits.
+ *   2. one batch: the application's writes, block, certificate, outcomes, tip. Atomic: height and app
+ *      hash never stand beside a state that is not theirs. Crash before: as after 1. Crash after: the
+ *      block is final here.
+ *   3. listeners, replies, checkpoint message: only after 2 is durable. Crash before: nobody was told
+ *      anything; asking again gives the same answer.
+ *   4. the write-ahead log may be emptied. Crash before: its records are of a decided height, ignored.
+ * The application's state may also be older than the blocks (a state restored alone, a later engine that
+ * writes them apart): `openChain` (ordering/open-chain.ts) then executes the blocks between.
+ */
+import type { Outcome, WriteBatch } from '@yilian/consensus/application';
+import { type Block, BLOCK_ENCODING_BYTES_MAX, type CertifiedBlock } from '@yilian/consensus/block';
+import {
+  certificateFromCbor,
+  certificateToCbor,
+  decodeCertificate,
+  encodeCertificate,
+} from '@yilian/consensus/certificate';
+import { type ChainTip, decodeChainTip, encodeChainTip } from '@yilian/consensus/chain-tip';
+import { decodeSignedHeader, encodeSignedHeader } from '@yilian/consensus/header';
+import { type Bytes, concatBytes, equalBytes, u64be } from '@yilian/crypto/bytes';
+import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import { type Entry, type KeyValueStore, StorageError } from './key-value-store.ts';
+
+const STATE = Uint8Array.of(0x01);
+const TIP_KEY = Uint8Array.of(0x02, 0x00);
+const GENESIS_KEY = Uint8Array.of(0x02, 0x01);
+const HEADER = Uint8Array.of(0x03);
+const BODY = Uint8Array.of(0x04);
+const OUTCOMES = Uint8Array.of(0x05);
+
+/** As stored and as served: whoever reads it verifies it. */
+export interface StoredHeader {
+  readonly header: Bytes;
+  readonly certificate: Bytes;
+}
+
+export interface ChainStore {
+  /** The application's view of its own keys. */
+  readonly state: { get(key: Bytes): Bytes | undefined };
+  /** Undefined before `initialise`. */
+  tip(): ChainTip | undefined;
+  /** Height 0: the application's genesis writes and the first tip. */
+  initialise(input: { genesisId: Bytes; tip: ChainTip; writes: WriteBatch }): Promise<void>;
+  /** One atomic, durable step; see the head of this file. */
+  commitBlock(input: {
+    readonly decided: CertifiedBlock;
+    readonly tip: ChainTip;
+    readonly writes: WriteBatch;
+    readonly outcomes: readonly Outcome[];
+  }): Promise<void>;
+  /** Application writes alone, when its state is brought up to stored blocks. */
+  commitState(writes: WriteBatch): Promise<void>;
+  header(height: bigint): StoredHeader | undefined;
+  block(height: bigint): CertifiedBlock | undefined;
+  outcomes(height: bigint): readonly Outcome[] | undefined;
+  entries(): number;
+  close(): Promise<void>;
+}
+
+function keyOf(space: Bytes, height: bigint): Bytes {
+  return concatBytes(space, u64be(height));
+}
+
+function stateKey(key: Bytes): Bytes {
+  const prefixed = new Uint8Array(key.length + 1);
+  prefixed[0] = STATE[0] ?? 0;
+  prefixed.set(key, 1);
+  return prefixed;
+}
+
+function damaged(what: string, cause?: unknown): StorageError {
+  return new StorageError('damaged', `the database holds ${what}`, { cause });
+}
+
+function arrayOf(value: Cbor | undefined, length?: number): readonly Cbor[] {
+  if (!Array.isArray(value) || (length !== undefined && value.length !== length))
+    throw damaged('an entry of another form');
+  const items: readonly Cbor[] = value;
+  return items;
+}
+
+function bytesOf(value: Cbor | undefined): Bytes {
+  if (!(value instanceof Uint8Array)) throw damaged('an entry of another form');
+  return value;
+}
+
+function encodeBody(block: Block): Bytes {
+  const { transactions, parentCertificate } = block;
+  return encode([
+    transactions,
+    parentCertificate === null ? null : certificateToCbor(parentCertificate),
+  ]);
+}
+
+function encodeOutcomes(outcomes: readonly Outcome[]): Bytes {
+  return encode(outcomes.map((outcome) => (outcome.ok ? null : outcome.rejection.code)));
+}
+
+function stateWrites({ puts, deletes }: WriteBatch): { puts: Entry[]; deletes: Bytes[] } {
+  return {
+    puts: puts.map(({ key, value }) => ({ key: stateKey(key), value })),
+    deletes: deletes.map(stateKey),
+  };
+}
+
+export function createChainStore(store: KeyValueStore): ChainStore {
+  const decodeStored = <T>(bytes: Bytes, read: (bytes: Bytes) => T): T => {
+    try {
+      return read(bytes);
+    } catch (cause) {
+      throw damaged('an entry that does not decode', cause);
+    }
+  };
+  const readHeader = (height: bigint): StoredHeader | undefined => {
+    const bytes = store.get(keyOf(HEADER, height));
+    if (bytes === undefined) return undefined;
+    const [header, certificate] = arrayOf(decodeStored(bytes, decode), 2);
+    return { header: bytesOf(header), certificate: bytesOf(certificate) };
+  };
+  return {
+    state: { get: (key) => store.get(stateKey(key)) },
+    tip: () => {
+      const bytes = store.get(TIP_KEY);
+      return bytes === undefined ? undefined : decodeStored(bytes, decodeChainTip);
+    },
+    initialise: async ({ genesisId, tip, writes }) => {
+      const { puts, deletes } = stateWrites(writes);
+      puts.push({ key: TIP_KEY, value: encodeChainTip(tip) });
+      puts.push({ key: GENESIS_KEY, value: genesisId });
+      await store.write({ puts, deletes });
+    },
+    commitBlock: async ({ decided, tip, writes, outcomes }) => {
+      const { block, certificate } = decided;
+      const { height } = block.header;
+      const { puts, deletes } = stateWrites(writes);
+      const stored = encode([encodeSignedHeader(block), encodeCertificate(certificate)]);
+      puts.push({ key: keyOf(HEADER, height), value: stored });
+      puts.push({ key: keyOf(BODY, height), value: encodeBody(block) });
+      puts.push({ key: keyOf(OUTCOMES, height), value: encodeOutcomes(outcomes) });
+      puts.push({ key: TIP_KEY, value: encodeChainTip(tip) });
+      await store.write({ puts, deletes });
+    },
+    commitState: (writes) => store.write(stateWrites(writes)),
+    header: readHeader,
+    block: (height) => {
+      const stored = readHeader(height);
+      const body = store.get(keyOf(BODY, height));
+      if (stored === undefined || body === undefined) return undefined;
+      return decodeStored(body, (bytes) => {
+        const limits = { bytesMax: BLOCK_ENCODING_BYTES_MAX, depthMax: 6 };
+        const [transactions, parent] = arrayOf(decode(bytes, limits), 2);
+        return {
+          block: {
+            ...decodeSignedHeader(stored.header),
+            transactions: arrayOf(transactions).map(bytesOf),
+            parentCertificate:
+              parent === null || parent === undefined ? null : certificateFromCbor(parent),
+          },
+          certificate: decodeCertificate(stored.certificate),
+        };
+      });
+    },
+    outcomes: (height) => {
+      const bytes = store.get(keyOf(OUTCOMES, height));
+      if (bytes === undefined) return undefined;
+      return arrayOf(decodeStored(bytes, decode)).map((code): Outcome => {
+        if (code === null) return { ok: true };
+        if (typeof code !== 'string') throw damaged('an outcome of another form');
+        return { ok: false, rejection: { code } };
+      });
+    },
+    entries: () => store.count(),
+    close: () => store.close(),
+  };
+}
+
+/** @throws StorageError `wrongChain` when the database belongs to another genesis */
+export function assertGenesis(store: KeyValueStore, genesisId: Bytes): void {
+  const stored = store.get(GENESIS_KEY);
+  if (stored !== undefined && !equalBytes(stored, genesisId))
+    throw new StorageError('wrongChain', 'the database belongs to another chain');
+}

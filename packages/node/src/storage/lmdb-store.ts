@@ -1,0 +1,150 @@
+/**
+ * `KeyValueStore` on LMDB (memory-mapped copy-on-write B+ tree). `overlappingSync` stays off, so that
+ * the commit itself flushes; reads go through a read transaction that is held until the next batch is
+ * durable, so that they can not see one that is on its way.
+ */
+import { mkdirSync } from 'node:fs';
+import type { Bytes } from '@yilian/crypto/bytes';
+import { open, type RootDatabase, type Transaction } from 'lmdb';
+import {
+  type Batch,
+  type Entry,
+  type KeyValueStore,
+  type RangeOptions,
+  StorageError,
+} from './key-value-store.ts';
+
+/** The B+ tree's limit is 1,978; shorter keys keep its inner pages wide. */
+const KEY_BYTES_MAX = 1_024;
+
+/** Own memory: LMDB hands out one buffer again and again, with a `length` of its own making. */
+function copyOf(bytes: Uint8Array): Bytes {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length).slice();
+}
+
+/** The published type of this method lacks its second parameter (lmdb 3.5, read.js). */
+interface SnapshotReader {
+  getBinaryFast(key: Bytes, options: { readonly transaction: Transaction }): Uint8Array | undefined;
+}
+
+class LmdbStore implements KeyValueStore {
+  readonly #database: RootDatabase<Uint8Array, Uint8Array>;
+  readonly #reader: SnapshotReader;
+  #snapshot: Transaction;
+  #failed: StorageError | undefined;
+  #closing: Promise<void> | undefined;
+  #lastWrite: Promise<void> = Promise.resolve();
+
+  constructor(database: RootDatabase<Uint8Array, Uint8Array>) {
+    this.#database = database;
+    this.#reader = database as unknown as SnapshotReader;
+    this.#snapshot = database.useReadTransaction();
+  }
+
+  get(key: Bytes): Bytes | undefined {
+    this.#assertOpen();
+    const bytes = this.#reader.getBinaryFast(key, { transaction: this.#snapshot });
+    return bytes === undefined ? undefined : copyOf(bytes);
+  }
+
+  range({ from, to, reverse = false, limit }: RangeOptions): readonly Entry[] {
+    this.#assertOpen();
+    const entries: Entry[] = [];
+    // LMDB's reverse ranges start high and have an exclusive end, hence the filtering of `to`.
+    const found = this.#database.getRange({
+      ...(reverse ? { start: to, end: from, reverse: true } : { start: from, end: to }),
+      transaction: this.#snapshot,
+    });
+    for (const { key, value } of found) {
+      if (limit !== undefined && entries.length >= limit) break;
+      if (reverse && Buffer.compare(key, to) >= 0) continue;
+      entries.push({ key: copyOf(key), value: copyOf(value) });
+    }
+    if (reverse && (limit === undefined || entries.length < limit)) {
+      const first = this.get(from);
+      const last = entries.at(-1);
+      if (
+        first !== undefined &&
+        Buffer.compare(from, to) < 0 &&
+        (last === undefined || Buffer.compare(last.key, from) !== 0)
+      )
+        entries.push({ key: copyOf(from), value: first });
+    }
+    return entries;
+  }
+
+  write(batch: Batch): Promise<void> {
+    // One after another: the snapshot moves on exactly once per batch, in order.
+    const written = this.#lastWrite.then(() => this.#writeNow(batch));
+    this.#lastWrite = written.catch(() => undefined);
+    return written;
+  }
+
+  async #writeNow(batch: Batch): Promise<void> {
+    this.#assertOpen();
+    try {
+      if (batch.puts.some(({ key }) => key.length === 0 || key.length > KEY_BYTES_MAX))
+        throw new RangeError('a key has no length that the database takes');
+      await this.#database.batch(() => {
+        for (const { key, value } of batch.puts) {
+          // The promises of the single operations are those of the batch.
+          void this.#database.put(key, value);
+        }
+        for (const key of batch.deletes) void this.#database.remove(key);
+      });
+      await this.#database.flushed;
+    } catch (cause) {
+      this.#failed = new StorageError('writeFailed', 'the database could not be written', {
+        cause,
+      });
+      throw this.#failed;
+    }
+    this.#snapshot.done();
+    this.#database.resetReadTxn();
+    this.#snapshot = this.#database.useReadTransaction();
+  }
+
+  count(): number {
+    this.#assertOpen();
+    const stats: unknown = this.#database.getStats();
+    return typeof stats === 'object' &&
+      stats !== null &&
+      'entryCount' in stats &&
+      typeof stats.entryCount === 'number'
+      ? stats.entryCount
+      : 0;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#lastWrite.then(async () => {
+      this.#failed ??= new StorageError('closed', 'the database is closed');
+      this.#snapshot.done();
+      await this.#database.close();
+    });
+    return this.#closing;
+  }
+
+  #assertOpen(): void {
+    if (this.#failed !== undefined) throw this.#failed;
+  }
+}
+
+/** @throws StorageError `damaged` when the directory holds something that is not such a database */
+export function openLmdbStore(directory: string): KeyValueStore {
+  mkdirSync(directory, { recursive: true });
+  try {
+    return new LmdbStore(
+      open<Uint8Array, Uint8Array>({
+        path: directory,
+        keyEncoding: 'binary',
+        encoding: 'binary',
+        overlappingSync: false,
+        noMemInit: true,
+        cache: false,
+        maxReaders: 64,
+      }),
+    );
+  } catch (cause) {
+    throw new StorageError('damaged', 'the database could not be opened', { cause });
+  }
+}
