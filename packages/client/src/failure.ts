@@ -114,6 +114,7 @@ export type UsageCode =
   | 'grantVoid'
   | 'noRecord'
   | 'badVisitPackage'
+  | 'noNode'
   | 'badAnchor'
   | 'badKeyring'
   | 'wrongPassphrase'

@@ -320,7 +320,7 @@ function encodeContent<T>(content: Content<T>, value: T | undefined): Bytes | un
     case 'cbor':
       return encodeMessage(content.codec, value);
     case 'bytes':
-      return value as Bytes;
+      return value instanceof Uint8Array ? value : undefined;
     default:
       return undefined;
   }

@@ -1,3 +1,4 @@
+/// <reference types="node" />
 /** The platform of Node: OpenSSL, the file system, undici's fetch. */
 import { randomBytes } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
