@@ -6,7 +6,7 @@ import { type Month, monthOfTime } from '@yilian/crypto/period';
 import type { FhirResource } from './fhir-bundle.ts';
 import type { JsonObject } from './json.ts';
 
-/** A keyword as search.ts of crypto blinds it: `code|230690007`, `text|卒中`, `class|Observation`. */
+/** A keyword as search.ts of crypto blinds it: `code|snomed#230690007`, `text|卒中`, `class|Observation`. */
 export interface Keyword {
   readonly type: 'code' | 'text' | 'class';
   readonly word: string;
@@ -60,7 +60,9 @@ export const CLINICAL_CLASSES: ReadonlySet<string> = new Set([
 
 /** The clinical classes of a record, in the order of its sections. */
 export function clinicalClassesOf(record: ClinicalRecord): readonly string[] {
-  return record.sections.map((section) => section.path).filter((path) => CLINICAL_CLASSES.has(path));
+  return record.sections
+    .map((section) => section.path)
+    .filter((path) => CLINICAL_CLASSES.has(path));
 }
 
 /** Sections in order of class name, so that one visit always gives the same bytes. */

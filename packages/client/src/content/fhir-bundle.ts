@@ -53,11 +53,13 @@ function isBundleType(text: string | undefined): text is BundleType {
 }
 
 function parseEntry(entry: Json): FhirResource | undefined {
-  if (!isJsonObject(entry)) throw new ContentError('malformed', 'an entry of the bundle is not an object');
+  if (!isJsonObject(entry))
+    throw new ContentError('malformed', 'an entry of the bundle is not an object');
   const body = entry['resource'];
   // An entry may be a bare request (a transaction's DELETE): it carries no content.
   if (body === undefined) return undefined;
-  if (!isJsonObject(body)) throw new ContentError('malformed', 'a resource of the bundle is not an object');
+  if (!isJsonObject(body))
+    throw new ContentError('malformed', 'a resource of the bundle is not an object');
   const resourceType = textAt(body, 'resourceType');
   if (resourceType === undefined || !/^[A-Z][A-Za-z]{1,63}$/.test(resourceType))
     throw new ContentError('malformed', 'a resource of the bundle names no type');
@@ -69,22 +71,32 @@ function parseEntry(entry: Json): FhirResource | undefined {
  * Exactly one Patient must be there: a record belongs to one person.
  * @throws ContentError
  */
-export function parseBundle(text: string, limits: BundleLimits = DEFAULT_BUNDLE_LIMITS): FhirBundle {
+export function parseBundle(
+  text: string,
+  limits: BundleLimits = DEFAULT_BUNDLE_LIMITS,
+): FhirBundle {
   const root = parseJson(text, limits);
   if (!isJsonObject(root) || root['resourceType'] !== 'Bundle')
     throw new ContentError('notABundle', 'the text is not a FHIR Bundle');
   const type = textAt(root, 'type');
   if (!isBundleType(type))
-    throw new ContentError('unsupportedBundle', 'a bundle is a transaction, batch, collection, document or search set');
+    throw new ContentError(
+      'unsupportedBundle',
+      'a bundle is a transaction, batch, collection, document or search set',
+    );
   const entries = root['entry'] ?? [];
-  if (!Array.isArray(entries)) throw new ContentError('malformed', 'the entries of the bundle are not an array');
+  if (!Array.isArray(entries))
+    throw new ContentError('malformed', 'the entries of the bundle are not an array');
   if (entries.length > limits.entriesMax)
     throw new ContentError('tooLarge', `the bundle has more than ${limits.entriesMax} entries`);
-  const resources = entries.map((entry: Json) => parseEntry(entry)).filter((resource) => resource !== undefined);
+  const resources = entries
+    .map((entry: Json) => parseEntry(entry))
+    .filter((resource) => resource !== undefined);
   const patients = resources.filter((resource) => resource.resourceType === 'Patient');
   const [patient] = patients;
   if (patient === undefined) throw new ContentError('noPatient', 'the bundle has no Patient');
-  if (patients.length > 1) throw new ContentError('severalPatients', 'the bundle has several Patients');
+  if (patients.length > 1)
+    throw new ContentError('severalPatients', 'the bundle has several Patients');
   return { type, timestamp: textAt(root, 'timestamp'), patient, resources };
 }
 
@@ -105,7 +117,9 @@ export class ReferenceIndex {
   resolve(reference: string): FhirResource | undefined {
     const direct = this.#byAddress.get(reference);
     if (direct !== undefined) return direct;
-    const relative = /(?:^|\/)([A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64})(?:\/_history\/.*)?$/.exec(reference)?.[1];
+    const relative = /(?:^|\/)([A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64})(?:\/_history\/.*)?$/.exec(
+      reference,
+    )?.[1];
     return relative === undefined ? undefined : this.#byTypeAndId.get(relative);
   }
 

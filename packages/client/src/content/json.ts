@@ -35,11 +35,12 @@ function endOfString(text: string, start: number): number {
 /** Depth and names, before the parser builds anything. The grammar itself is left to `JSON.parse`. */
 function checkShape(text: string, depthMax: number): void {
   const names: (Set<string> | null)[] = [];
-  for (let i = 0; i < text.length; ) {
+  for (let i = 0; i < text.length;) {
     const character = text[i];
     if (character === '{' || character === '[') {
       names.push(character === '{' ? new Set() : null);
-      if (names.length > depthMax) throw new ContentError('tooDeep', `the JSON text is nested over ${depthMax} deep`);
+      if (names.length > depthMax)
+        throw new ContentError('tooDeep', `the JSON text is nested over ${depthMax} deep`);
     } else if (character === '}' || character === ']') {
       names.pop();
     } else if (character === '"') {
@@ -49,7 +50,8 @@ function checkShape(text: string, depthMax: number): void {
       const scope = names.at(-1);
       if (text[next] === ':' && scope instanceof Set) {
         const name = decodeName(text.slice(i, end));
-        if (scope.has(name)) throw new ContentError('duplicateKey', 'an object in the JSON text has a name twice');
+        if (scope.has(name))
+          throw new ContentError('duplicateKey', 'an object in the JSON text has a name twice');
         scope.add(name);
       }
       i = end;

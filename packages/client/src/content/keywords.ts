@@ -1,5 +1,6 @@
 /**
- * Keywords of a record: what a doctor or the patient would type. `code|` for terminology codes,
+ * Keywords of a record: what a doctor or the patient would type. `code|snomed#230690007` for
+ * terminology codes,
  * `class|` for FHIR classes, `text|` for words in Chinese and English.
  *
  * Both sides must find the same words without talking to each other, so the rules here use no
@@ -12,16 +13,15 @@ import { CHINESE_TERMS, TERMS_BY_CODE } from './clinical-terms.ts';
 import type { FhirResource } from './fhir-bundle.ts';
 import { type JsonObject, objectsAt, textAt } from './json.ts';
 
-/** The coding systems whose codes are worth searching for. */
-const CODE_SYSTEMS: ReadonlySet<string> = new Set([
-  'http://snomed.info/sct',
-  'http://loinc.org',
-  'http://www.nlm.nih.gov/research/umls/rxnorm',
-  'http://hl7.org/fhir/sid/icd-10',
-  'http://hl7.org/fhir/sid/icd-10-cm',
-  'http://hl7.org/fhir/sid/icd-11',
-  'http://id.who.int/icd/release/11/mms',
-  'http://hl7.org/fhir/sid/cvx',
+/** Coding systems whose codes are worth searching for, and the short names a person can type. */
+const CODE_SYSTEMS: ReadonlyMap<string, string> = new Map([
+  ['http://snomed.info/sct', 'snomed'],
+  ['http://loinc.org', 'loinc'],
+  ['http://www.nlm.nih.gov/research/umls/rxnorm', 'rxnorm'],
+  ['http://hl7.org/fhir/sid/icd-10', 'icd10'],
+  ['http://hl7.org/fhir/sid/icd-10-cm', 'icd10'],
+  ['http://id.who.int/icd/release/11/mms', 'icd11'],
+  ['http://hl7.org/fhir/sid/cvx', 'cvx'],
 ]);
 
 /** Classes from the most telling to the least: what is cut when a record has too many keywords. */
@@ -42,8 +42,26 @@ const CLASS_RANK: readonly string[] = [
 const CODE_NAMES = ['code', 'medicationCodeableConcept', 'vaccineCode', 'procedureCode'] as const;
 
 const STOP_WORDS: ReadonlySet<string> = new Set([
-  'and', 'the', 'for', 'with', 'without', 'not', 'due', 'per', 'unspecified', 'disorder', 'finding',
-  'procedure', 'situation', 'product', 'panel', 'oral', 'tablet', 'capsule', 'encounter', 'history',
+  'and',
+  'the',
+  'for',
+  'with',
+  'without',
+  'not',
+  'due',
+  'per',
+  'unspecified',
+  'disorder',
+  'finding',
+  'procedure',
+  'situation',
+  'product',
+  'panel',
+  'oral',
+  'tablet',
+  'capsule',
+  'encounter',
+  'history',
 ]);
 
 function rankOf(resource: FhirResource): number {
@@ -53,21 +71,28 @@ function rankOf(resource: FhirResource): number {
 
 function conceptsOf(resource: FhirResource): readonly JsonObject[] {
   const named = CODE_NAMES.flatMap((name) => objectsAt(resource.body, name));
-  const encounter = resource.resourceType === 'Encounter' ? objectsAt(resource.body, 'reasonCode') : [];
+  const encounter =
+    resource.resourceType === 'Encounter' ? objectsAt(resource.body, 'reasonCode') : [];
   return [...named, ...encounter];
 }
 
 /** A CodeableConcept in words: its own text, else the first display of its codes. */
 export function displayOf(concept: JsonObject | undefined): string | undefined {
   if (concept === undefined) return undefined;
-  return textAt(concept, 'text') ?? objectsAt(concept, 'coding').map((coding) => textAt(coding, 'display')).find((text) => text !== undefined);
+  return (
+    textAt(concept, 'text') ??
+    objectsAt(concept, 'coding')
+      .map((coding) => textAt(coding, 'display'))
+      .find((text) => text !== undefined)
+  );
 }
 
 /** Words of a text: English words of three letters and more, Chinese runs and the known terms in them. */
 export function wordsOf(text: string): readonly string[] {
   const words = new Set<string>();
   const plain = text.normalize('NFKC').toLowerCase();
-  for (const [word] of plain.matchAll(/[a-z][a-z0-9]{2,31}/g)) if (!STOP_WORDS.has(word)) words.add(word);
+  for (const [word] of plain.matchAll(/[a-z][a-z0-9]{2,31}/g))
+    if (!STOP_WORDS.has(word)) words.add(word);
   for (const [run] of plain.matchAll(/\p{Script=Han}{2,64}/gu)) {
     if (run.length <= 8) words.add(run);
     for (const term of CHINESE_TERMS) if (run.includes(term)) words.add(term);
@@ -79,7 +104,10 @@ export function wordsOf(text: string): readonly string[] {
  * Distinct keywords, at most `keywordsMax`: a third of the room at most for classes, then codes and
  * words in turns from the most telling resource to the least.
  */
-export function deriveKeywords(resources: readonly FhirResource[], keywordsMax: number): readonly Keyword[] {
+export function deriveKeywords(
+  resources: readonly FhirResource[],
+  keywordsMax: number,
+): readonly Keyword[] {
   const ranked = [...resources].sort((left, right) => rankOf(left) - rankOf(right));
   const codes = new Set<string>();
   const words = new Set<string>();
@@ -88,17 +116,21 @@ export function deriveKeywords(resources: readonly FhirResource[], keywordsMax: 
     if (CLINICAL_CLASSES.has(resource.resourceType)) classes.add(resource.resourceType);
     for (const concept of conceptsOf(resource)) {
       for (const coding of objectsAt(concept, 'coding')) {
+        const system = CODE_SYSTEMS.get(textAt(coding, 'system') ?? '');
         const code = textAt(coding, 'code');
-        if (code === undefined || !CODE_SYSTEMS.has(textAt(coding, 'system') ?? '')) continue;
-        codes.add(code);
-        for (const term of TERMS_BY_CODE.get(code) ?? []) words.add(term);
+        if (code === undefined || system === undefined) continue;
+        codes.add(`${system}#${code}`);
+        for (const term of TERMS_BY_CODE.get(`${system}#${code}`) ?? []) words.add(term);
       }
       for (const word of wordsOf(displayOf(concept) ?? '')) words.add(word);
     }
-    for (const note of objectsAt(resource.body, 'note')) for (const word of wordsOf(textAt(note, 'text') ?? '')) words.add(word);
+    for (const note of objectsAt(resource.body, 'note'))
+      for (const word of wordsOf(textAt(note, 'text') ?? '')) words.add(word);
     for (const word of wordsOf(textAt(resource.body, 'conclusion') ?? '')) words.add(word);
   }
-  const classShare = [...classes].slice(0, Math.floor(keywordsMax / 3)).map((word): Keyword => ({ type: 'class', word }));
+  const classShare = [...classes]
+    .slice(0, Math.floor(keywordsMax / 3))
+    .map((word): Keyword => ({ type: 'class', word }));
   const rest = interleave(
     [...codes].map((word): Keyword => ({ type: 'code', word })),
     [...words].map((word): Keyword => ({ type: 'text', word })),

@@ -7,7 +7,13 @@
  * into every visit that refers to them. So no resource of the source is lost, and each clinical one
  * lies in exactly one record.
  */
-import { type ClinicalRecord, type CareSetting, makeSections, monthOf, type RecordKind } from './clinical-record.ts';
+import {
+  type ClinicalRecord,
+  type CareSetting,
+  makeSections,
+  monthOf,
+  type RecordKind,
+} from './clinical-record.ts';
 import { ContentError } from './content-error.ts';
 import { type FhirBundle, type FhirResource, ReferenceIndex } from './fhir-bundle.ts';
 import { parseFhirTime } from './fhir-time.ts';
@@ -67,22 +73,20 @@ function timeOf(resource: FhirResource): number | undefined {
   return undefined;
 }
 
+/** HL7 v3 ActCode, as `Encounter.class` uses it. */
+const SETTINGS: ReadonlyMap<string, CareSetting> = new Map([
+  ['AMB', 'ambulatory'],
+  ['VR', 'ambulatory'],
+  ['HH', 'ambulatory'],
+  ['EMER', 'emergency'],
+  ['IMP', 'inpatient'],
+  ['ACUTE', 'inpatient'],
+  ['NONAC', 'inpatient'],
+  ['OBSENC', 'inpatient'],
+]);
+
 function settingOf(encounter: FhirResource): CareSetting {
-  switch (textAt(objectAt(encounter.body, 'class'), 'code')) {
-    case 'AMB':
-    case 'VR':
-    case 'HH':
-      return 'ambulatory';
-    case 'EMER':
-      return 'emergency';
-    case 'IMP':
-    case 'ACUTE':
-    case 'NONAC':
-    case 'OBSENC':
-      return 'inpatient';
-    default:
-      return 'other';
-  }
+  return SETTINGS.get(textAt(objectAt(encounter.body, 'class'), 'code') ?? '') ?? 'other';
 }
 
 /** The Encounter a resource names itself: R4's `encounter`, STU3's `context`, or the only one it mentions. */
@@ -92,7 +96,9 @@ function ownEncounter(resource: FhirResource, index: ReferenceIndex): FhirResour
     index.referenceAt(resource.body, 'context') ??
     index.referenceAt(objectAt(resource.body, 'context'), 'encounter');
   if (named?.resourceType === 'Encounter') return named;
-  const mentioned = index.referencesOf(resource.body).filter((target) => target.resourceType === 'Encounter');
+  const mentioned = index
+    .referencesOf(resource.body)
+    .filter((target) => target.resourceType === 'Encounter');
   return mentioned.length === 1 ? mentioned[0] : undefined;
 }
 
@@ -106,7 +112,8 @@ function visitsOf(bundle: FhirBundle): readonly Visit[] {
   for (const encounter of bundle.resources) {
     if (encounter.resourceType !== 'Encounter') continue;
     const startMs = timeOf(encounter);
-    if (startMs === undefined) throw new ContentError('noTime', 'an Encounter of the bundle has no time');
+    if (startMs === undefined)
+      throw new ContentError('noTime', 'an Encounter of the bundle has no time');
     visits.push({ encounter, startMs });
   }
   return visits.sort((left, right) => left.startMs - right.startMs);
@@ -123,12 +130,13 @@ function placeResources(
   const waiting = new Set<FhirResource>();
   for (const resource of bundle.resources) {
     if (SHARED_CLASSES.has(resource.resourceType)) continue;
-    const encounter = resource.resourceType === 'Encounter' ? resource : ownEncounter(resource, index);
+    const encounter =
+      resource.resourceType === 'Encounter' ? resource : ownEncounter(resource, index);
     const visit = encounter === undefined ? undefined : byEncounter.get(encounter);
     if (visit === undefined) waiting.add(resource);
     else placed.set(resource, visit);
   }
-  for (let before = -1; before !== waiting.size && waiting.size > 0; ) {
+  for (let before = -1; before !== waiting.size && waiting.size > 0;) {
     before = waiting.size;
     const found = new Map<FhirResource, Visit>();
     for (const resource of waiting) {
@@ -146,14 +154,19 @@ function placeResources(
   }
   for (const resource of waiting) {
     const time = timeOf(resource);
-    const visit = (time === undefined ? undefined : visits.findLast(({ startMs }) => startMs <= time)) ?? visits.at(time === undefined ? -1 : 0);
+    const visit =
+      (time === undefined ? undefined : visits.findLast(({ startMs }) => startMs <= time)) ??
+      visits.at(time === undefined ? -1 : 0);
     if (visit !== undefined) placed.set(resource, visit);
   }
   return placed;
 }
 
 /** The shared resources that `members` need, through any number of references. */
-function closureOfShared(members: readonly FhirResource[], index: ReferenceIndex): readonly FhirResource[] {
+function closureOfShared(
+  members: readonly FhirResource[],
+  index: ReferenceIndex,
+): readonly FhirResource[] {
   const needed = new Set<FhirResource>();
   const pending = [...members];
   for (let next = pending.pop(); next !== undefined; next = pending.pop())
@@ -165,7 +178,11 @@ function closureOfShared(members: readonly FhirResource[], index: ReferenceIndex
   return [...needed];
 }
 
-function organisationOf(resource: FhirResource, name: string, index: ReferenceIndex): string | undefined {
+function organisationOf(
+  resource: FhirResource,
+  name: string,
+  index: ReferenceIndex,
+): string | undefined {
   const organisation = index.referenceAt(resource.body, name);
   return organisation === undefined ? undefined : textAt(organisation.body, 'name');
 }
@@ -188,7 +205,11 @@ function makeRecord(input: {
   };
 }
 
-function splitByEncounter(bundle: FhirBundle, visits: readonly Visit[], options: SplitOptions): readonly ClinicalRecord[] {
+function splitByEncounter(
+  bundle: FhirBundle,
+  visits: readonly Visit[],
+  options: SplitOptions,
+): readonly ClinicalRecord[] {
   const index = new ReferenceIndex(bundle.resources);
   const placed = placeResources(bundle, visits, index);
   const members = new Map<Visit, FhirResource[]>(visits.map((visit) => [visit, []]));
@@ -204,7 +225,10 @@ function splitByEncounter(bundle: FhirBundle, visits: readonly Visit[], options:
     return { visit, resources: withPatient([...own, ...shared], bundle.patient) };
   });
   const spare = bundle.resources.filter(
-    (resource) => SHARED_CLASSES.has(resource.resourceType) && !inUse.has(resource) && resource !== bundle.patient,
+    (resource) =>
+      SHARED_CLASSES.has(resource.resourceType) &&
+      !inUse.has(resource) &&
+      resource !== bundle.patient,
   );
   records.at(-1)?.resources.push(...spare);
   return records.map(({ visit, resources }) =>
@@ -227,12 +251,21 @@ function withPatient(resources: readonly FhirResource[], patient: FhirResource):
 function takeWhole(bundle: FhirBundle, options: SplitOptions): ClinicalRecord {
   const index = new ReferenceIndex(bundle.resources);
   const composition = bundle.resources.find((resource) => resource.resourceType === 'Composition');
-  const times = bundle.resources.map((resource) => timeOf(resource)).filter((time) => time !== undefined);
-  const latest = times.reduce<number | undefined>((max, time) => (max === undefined || time > max ? time : max), undefined);
+  const times = bundle.resources
+    .map((resource) => timeOf(resource))
+    .filter((time) => time !== undefined);
+  const latest = times.reduce<number | undefined>(
+    (max, time) => (max === undefined || time > max ? time : max),
+    undefined,
+  );
   const admissionTimeMs =
-    (composition === undefined ? undefined : timeOf(composition)) ?? parseFhirTime(bundle.timestamp) ?? latest;
-  if (admissionTimeMs === undefined) throw new ContentError('noTime', 'nothing in the bundle has a time');
-  const codes = composition === undefined ? [] : objectsAt(objectAt(composition.body, 'type'), 'coding');
+    (composition === undefined ? undefined : timeOf(composition)) ??
+    parseFhirTime(bundle.timestamp) ??
+    latest;
+  if (admissionTimeMs === undefined)
+    throw new ContentError('noTime', 'nothing in the bundle has a time');
+  const codes =
+    composition === undefined ? [] : objectsAt(objectAt(composition.body, 'type'), 'coding');
   const isSummary = codes.some((coding) => textAt(coding, 'code') === PATIENT_SUMMARY);
   const title = composition === undefined ? undefined : textAt(composition.body, 'title');
   return makeRecord({
@@ -240,7 +273,8 @@ function takeWhole(bundle: FhirBundle, options: SplitOptions): ClinicalRecord {
     setting: 'other',
     admissionTimeMs,
     title: title ?? 'Document',
-    organisation: composition === undefined ? undefined : organisationOf(composition, 'custodian', index),
+    organisation:
+      composition === undefined ? undefined : organisationOf(composition, 'custodian', index),
     resources: bundle.resources,
     keywordsMax: options.keywordsMax,
   });
@@ -250,8 +284,15 @@ function takeWhole(bundle: FhirBundle, options: SplitOptions): ClinicalRecord {
  * In order of admission; never empty. A bundle with a Composition, or without any Encounter, is one record.
  * @throws ContentError `noTime`
  */
-export function splitBundle(bundle: FhirBundle, options: SplitOptions = DEFAULT_OPTIONS): readonly ClinicalRecord[] {
-  const hasComposition = bundle.resources.some((resource) => resource.resourceType === 'Composition');
+export function splitBundle(
+  bundle: FhirBundle,
+  options: SplitOptions = DEFAULT_OPTIONS,
+): readonly ClinicalRecord[] {
+  const hasComposition = bundle.resources.some(
+    (resource) => resource.resourceType === 'Composition',
+  );
   const visits = bundle.type === 'document' || hasComposition ? [] : visitsOf(bundle);
-  return visits.length === 0 ? [takeWhole(bundle, options)] : splitByEncounter(bundle, visits, options);
+  return visits.length === 0
+    ? [takeWhole(bundle, options)]
+    : splitByEncounter(bundle, visits, options);
 }
