@@ -77,6 +77,20 @@ export const DOMAIN_TAGS = {
   keyringKey: 'YILIAN-V1-KEYRING-KEY', // [tag]
   patientSigningSeed: 'YILIAN-V1-PATIENT-SIGNING-SEED', // [tag, chainId]
   handleSeeds: 'YILIAN-V1-HANDLE-SEEDS', // [tag, chainId, n]
+  // record envelope
+  recordHeader: 'YILIAN-V1-RECORD-HEADER', // [tag, chainId, suite, recordId, …fields], see envelope/header.ts
+  recordContext: 'YILIAN-V1-RECORD-CONTEXT', // [tag, chainId, suite, recordId, chunkBytes]: HKDF salt
+  recordCommitment: 'YILIAN-V1-RECORD-COMMITMENT', // [tag, chainId, suite, recordId]
+  sectionKey: 'YILIAN-V1-SECTION-KEY', // [tag, chainId, suite, recordId, path]
+  sectionCommitment: 'YILIAN-V1-SECTION-COMMITMENT', // [tag, chainId, suite, recordId]
+  sectionSalt: 'YILIAN-V1-SECTION-SALT', // [tag, chainId, suite, recordId]
+  sectionContentKey: 'YILIAN-V1-SECTION-CONTENT-KEY', // [tag, chainId, suite, recordId]
+  sectionDescriptor: 'YILIAN-V1-SECTION-DESCRIPTOR', // [tag, chainId, suite, recordId]: key and AAD
+  sectionLeaf: 'YILIAN-V1-SECTION-LEAF', // [tag, chainId, suite, path, ciphertextRoot, commitment, salt]
+  recordChunk: 'YILIAN-V1-RECORD-CHUNK', // [tag, chainId, suite, recordId, chunkBytes, path, index, final]
+  recordSlot: 'YILIAN-V1-RECORD-SLOT', // [tag, chainId, suite, recordId]
+  authorSlot: 'YILIAN-V1-AUTHOR-SLOT', // [tag, chainId, suite, recordId]
+  recordAuthorship: 'YILIAN-V1-RECORD-AUTHORSHIP', // [tag, chainId, suite, recordId]: key and AAD
 } as const;
 
 export type DomainTag = (typeof DOMAIN_TAGS)[keyof typeof DOMAIN_TAGS];
