@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ContentError } from '../src/content/content-error.ts';
 import { DEFAULT_BUNDLE_LIMITS, parseBundle } from '../src/content/fhir-bundle.ts';
