@@ -24,7 +24,7 @@ export interface CertifiedBlock {
 }
 
 /** No encoding of a block is longer, whatever the settings say. */
-export const BLOCK_ENCODING_BYTES_MAX = 16 * 1024 * 1024;
+export const BLOCK_ENCODING_BYTES_MAX: number = 16 * 1024 * 1024;
 
 export function blockToCbor(block: Block): Cbor {
   const { parentCertificate } = block;

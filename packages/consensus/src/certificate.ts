@@ -49,17 +49,13 @@ export type CertificateRefusal =
   | 'badSignature'
   | 'noQuorum';
 
-/**
- * Every signature must hold, not just enough of them: a certificate has no room for rubbish.
- * `isKnown` lets a replica skip signatures it has already checked as votes.
- */
+/** Every signature must hold, not just enough of them: a certificate has no room for rubbish. */
 export function verifyCertificate(input: {
   readonly certificate: Certificate;
   readonly height: bigint;
   readonly blockId: Bytes;
   readonly validators: ValidatorSet;
   readonly verifySignature: SignatureVerifier;
-  readonly isKnown?: (signature: CommitSignature) => boolean;
 }): { readonly ok: true } | { readonly ok: false; readonly code: CertificateRefusal } {
   const { certificate, validators, verifySignature } = input;
   if (certificate.height !== input.height || !equalBytes(certificate.blockId, input.blockId))
@@ -74,7 +70,6 @@ export function verifyCertificate(input: {
   const signers = certificate.signatures.map(({ signer }) => signer);
   if (!isQuorum(validators, powerOf(validators, signers))) return { ok: false, code: 'noQuorum' };
   for (const vote of certificate.signatures) {
-    if (input.isKnown?.(vote) === true) continue;
     const key = validators.validators[vote.signer]?.key;
     const message = commitBody({
       chainId: validators.chainId,

@@ -1,13 +1,17 @@
 /** Where a chain stands after a block: all that is needed to check and build the next one. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
+import type { ValidatorUpdate } from './application.ts';
+import type { CertifiedBlock } from './block.ts';
 import {
   type Certificate,
   certificateFromCbor,
   certificateToCbor,
 } from './certificate.ts';
 import { readArray, readBig, readBytes, readFlag, readOptional } from './fields.ts';
+import { primariesOf, skippedAfter } from './rotation.ts';
 import {
+  updateValidatorSet,
   type ValidatorSet,
   validatorSetFromCbor,
   validatorSetToCbor,
@@ -31,6 +35,8 @@ export interface ChainTip {
   readonly certificate: Certificate | null;
   /** Whether the next block is wanted at once, to carry this block's app hash. */
   readonly proofDue: boolean;
+  /** Consensus keys of the primaries of this block's height, by view; empty at height 0. */
+  readonly primaries: readonly Bytes[];
   /** Leaders that failed lately, by consensus key, and the height from which they lead again. */
   readonly skipped: readonly { readonly key: Bytes; readonly untilHeight: bigint }[];
 }
@@ -46,13 +52,44 @@ export function encodeChainTip(tip: ChainTip): Bytes {
     validatorSetToCbor(tip.nextValidators),
     tip.certificate === null ? null : certificateToCbor(tip.certificate),
     tip.proofDue,
+    tip.primaries,
     tip.skipped.map(({ key, untilHeight }) => [key, untilHeight]),
   ]);
 }
 
+/**
+ * The tip after executing a decided block. Updates act at H+2: the set of H+1 is what the header of H
+ * already announced.
+ */
+export function advanceTip(
+  tip: ChainTip,
+  input: {
+    readonly decided: CertifiedBlock;
+    readonly appHash: Bytes;
+    readonly validatorUpdates: readonly ValidatorUpdate[];
+    readonly blocksPerTurn: number;
+    readonly skipBlocks: number;
+  },
+): ChainTip {
+  const { block, certificate } = input.decided;
+  return {
+    height: block.header.height,
+    blockId: certificate.blockId,
+    timeNs: block.header.timeNs,
+    appHash: input.appHash,
+    lastValidators: tip.validators,
+    validators: tip.nextValidators,
+    nextValidators: updateValidatorSet(tip.nextValidators, input.validatorUpdates),
+    certificate,
+    proofDue: block.transactions.length > 0,
+    primaries: primariesOf(tip, input.blocksPerTurn),
+    skipped: skippedAfter(tip, block, input.skipBlocks),
+  };
+}
+
 /** @throws CodecError, ValidatorSetError */
 export function decodeChainTip(bytes: Bytes): ChainTip {
-  const fields = readArray(decode(bytes), 10);
+  const fields = readArray(decode(bytes), 11);
   return {
     height: readBig(fields[0]),
     blockId: readBytes(fields[1], 32),
@@ -63,7 +100,8 @@ export function decodeChainTip(bytes: Bytes): ChainTip {
     nextValidators: validatorSetFromCbor(fields[6]),
     certificate: readOptional(fields[7], certificateFromCbor),
     proofDue: readFlag(fields[8]),
-    skipped: readArray(fields[9]).map((item) => {
+    primaries: readArray(fields[9]).map((item) => readBytes(item, 32)),
+    skipped: readArray(fields[10]).map((item) => {
       const [key, untilHeight] = readArray(item, 2);
       return { key: readBytes(key, 32), untilHeight: readBig(untilHeight) };
     }),

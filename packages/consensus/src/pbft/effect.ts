@@ -5,7 +5,7 @@
  */
 import type { Bytes } from '@yilian/crypto/bytes';
 import type * as application from '../application.ts';
-import type { Block, CertifiedBlock } from '../block.ts';
+import type { CertifiedBlock } from '../block.ts';
 import type { ChainTip } from '../chain-tip.ts';
 import type { TimerName } from './input.ts';
 import type { Message, PrePrepare, Prepare, Commit } from './messages.ts';
@@ -87,5 +87,7 @@ export type Effect =
   | {
       readonly kind: 'halt';
       readonly reason: 'appHashDiffers' | 'certifiedBlockInvalid';
-      readonly block: Block;
+      readonly height: bigint;
+      /** Hex of the id or hash in question, for the log. */
+      readonly detail: string;
     };

@@ -87,6 +87,8 @@ export interface Status {
   readonly kind: 'status';
   readonly height: bigint;
   readonly view: number;
+  /** Whether the sender has the proposal of that view, which is the large thing to send again. */
+  readonly hasProposal: boolean;
 }
 
 export interface FetchBlocks {

@@ -1,0 +1,158 @@
+/** Client transactions on their way into a block: pool, forwarding, complaint. */
+import { type Bytes, toHex } from '@yilian/crypto/bytes';
+import type { CertifiedBlock } from '../block.ts';
+import { broadcast, emit, mayVote, type ReplicaState, send, setTimer } from './state.ts';
+
+const FORWARD_BYTES_MAX = 512 * 1024;
+const RECENT_BLOCKS = 16;
+
+function elapsedMs(state: ReplicaState, sinceNs: bigint): number {
+  const elapsed = Number((state.nowNs - sinceNs) / 1_000_000n);
+  // A clock that was set back must not keep a request waiting.
+  return elapsed < 0 ? Number.MAX_SAFE_INTEGER : elapsed;
+}
+
+/** QJ-9: milliseconds until count, bytes or time cut a block out of what waits; a heartbeat when nothing does. */
+export function cutDueInMs(state: ReplicaState): number {
+  const { requests, settings } = state;
+  const oldest = requests.pending.values().next().value;
+  if (oldest === undefined) return state.beatDue ? 0 : settings.heartbeatMs;
+  if (requests.pending.size >= settings.blockCountMax || requests.bytes >= settings.blockBytesMax)
+    return 0;
+  return Math.max(0, settings.blockIntervalMs - elapsedMs(state, oldest.admittedNs));
+}
+
+/** The oldest requests that fit one block. */
+export function takeCandidates(state: ReplicaState): readonly Bytes[] {
+  const { blockCountMax, blockBytesMax } = state.settings;
+  const candidates: Bytes[] = [];
+  let bytes = 0;
+  for (const { transaction } of state.requests.pending.values()) {
+    if (candidates.length >= blockCountMax) break;
+    if (bytes + transaction.length > blockBytesMax) break;
+    bytes += transaction.length;
+    candidates.push(transaction);
+  }
+  return candidates;
+}
+
+/** PB-16: own clients' transactions go to all that may lead; a full pool says so instead of growing. */
+export function onRequestsAdmitted(
+  state: ReplicaState,
+  transactions: readonly Bytes[],
+  origin: 'client' | 'peer',
+): void {
+  const { requests, settings } = state;
+  const wasEmpty = requests.pending.size === 0;
+  const forwarded: Bytes[] = [];
+  for (const transaction of transactions) {
+    const hash = state.hash(transaction);
+    const name = toHex(hash);
+    if (requests.pending.has(name)) continue;
+    if (requests.recent.some(({ hashes }) => hashes.has(name))) continue;
+    if (
+      requests.pending.size >= settings.requestsCountMax ||
+      requests.bytes + transaction.length > settings.requestsBytesMax ||
+      transaction.length > settings.blockBytesMax
+    ) {
+      emit(state, { kind: 'refuseRequest', hash });
+      continue;
+    }
+    const own = origin === 'client';
+    requests.pending.set(name, {
+      hash,
+      transaction,
+      admittedNs: state.nowNs,
+      own,
+      relayed: false,
+      complained: false,
+    });
+    requests.bytes += transaction.length;
+    if (own) forwarded.push(transaction);
+  }
+  if (requests.pending.size === 0) return;
+  if (!state.timers.has('requests')) setTimer(state, 'requests', settings.requestRelayMs);
+  // The heartbeat was the longer wait; the rule that proposes arms the shorter one.
+  if (wasEmpty) state.timers.delete('propose');
+  forward(state, forwarded, 'leaders');
+}
+
+function forward(
+  state: ReplicaState,
+  transactions: readonly Bytes[],
+  to: 'leaders' | 'everybody',
+): void {
+  for (const batch of inBatches(transactions)) {
+    const message = { kind: 'request', transactions: batch } as const;
+    if (to === 'everybody') broadcast(state, message);
+    else
+      for (const [index, { key, leads }] of state.tip.validators.validators.entries())
+        if (leads && index !== state.self) send(state, key, message);
+  }
+}
+
+function inBatches(transactions: readonly Bytes[]): readonly (readonly Bytes[])[] {
+  const batches: Bytes[][] = [];
+  let bytes = 0;
+  for (const transaction of transactions) {
+    let batch = batches.at(-1);
+    if (batch === undefined || bytes + transaction.length > FORWARD_BYTES_MAX) {
+      batches.push((batch = []));
+      bytes = 0;
+    }
+    batch.push(transaction);
+    bytes += transaction.length;
+  }
+  return batches;
+}
+
+/**
+ * PB-16: a request that waits too long goes to everybody; one that waits much longer while blocks have
+ * room is being censored: `refused` calls for a view change.
+ */
+export function onRequestsTimer(state: ReplicaState): 'fine' | 'refused' {
+  const { requests, settings } = state;
+  if (requests.pending.size === 0) return 'fine';
+  const late: Bytes[] = [];
+  let censored = false;
+  for (const request of requests.pending.values()) {
+    const waitedMs = elapsedMs(state, request.admittedNs);
+    if (waitedMs < settings.requestRelayMs) break;
+    if (request.own && !request.relayed) {
+      request.relayed = true;
+      late.push(request.transaction);
+    }
+    if (!request.complained && waitedMs >= settings.requestComplainMs) {
+      request.complained = true;
+      censored = true;
+    }
+  }
+  forward(state, late, 'everybody');
+  setTimer(state, 'requests', settings.requestRelayMs);
+  return censored && requests.lastBlockHadRoom && mayVote(state) ? 'refused' : 'fine';
+}
+
+export function dropRequests(state: ReplicaState, hashes: readonly Bytes[]): void {
+  for (const hash of hashes) {
+    const name = toHex(hash);
+    const request = state.requests.pending.get(name);
+    if (request === undefined) continue;
+    state.requests.pending.delete(name);
+    state.requests.bytes -= request.transaction.length;
+  }
+}
+
+/** What a decided block takes out of the pool. */
+export function settleRequests(
+  state: ReplicaState,
+  { block }: CertifiedBlock,
+  transactionHashes: readonly Bytes[],
+): void {
+  dropRequests(state, transactionHashes);
+  const { recent } = state.requests;
+  recent.push({ height: block.header.height, hashes: new Set(transactionHashes.map(toHex)) });
+  if (recent.length > RECENT_BLOCKS) recent.shift();
+  const { blockCountMax, blockBytesMax } = state.settings;
+  state.requests.lastBlockHadRoom =
+    block.header.count < blockCountMax && block.header.size < blockBytesMax / 2;
+}
