@@ -14,7 +14,8 @@ export class Fields {
   constructor(value: Cbor | undefined, counts: { readonly min: number; readonly max: number }) {
     if (!Array.isArray(value)) malformed('an array');
     const items: readonly Cbor[] = value;
-    if (items.length < counts.min || items.length > counts.max) malformed('another number of items');
+    if (items.length < counts.min || items.length > counts.max)
+      malformed('another number of items');
     this.#items = items;
   }
 

@@ -4,14 +4,11 @@
  */
 import { type Bytes, CodecError, concatBytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
-import { bindChain } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
-import { sha256 } from '@yilian/crypto/hash';
 import { CONTRACTS, contractOf, isTransactionType } from './contracts.ts';
 import { REQUEST_LENGTH, type RequestAccess } from './contracts/consent/request-access.ts';
-import { type RecordStatement, contextItems } from './contracts/records/record-entry.ts';
 import { Fields } from './fields.ts';
-import type { RecordId, TransactionId } from './ids.ts';
+import type { TransactionId } from './ids.ts';
 import { type Rejected, reject } from './rejection.ts';
 import {
   type Transaction,
@@ -137,35 +134,6 @@ export function requiredSigners(transaction: UnsignedTransaction): readonly Byte
   return [transaction.sender, ...contractOf(body).cosigners(body)];
 }
 
-/** A record's statement together with what else the capsule proof is bound to. */
-export interface CapsuleContextInput {
-  readonly chainId: string;
-  readonly sender: Bytes;
-  readonly nonce: Bytes;
-  readonly expiryHeight: number;
-  readonly body: RecordStatement &
-    ({ readonly type: 'issueRecord' } | { readonly type: 'amendRecord'; readonly amends: RecordId });
-}
-
-/**
- * txc of cryptography.md §2: SHA-256 of the transaction without proof and signatures. It names the
- * sender, so that nobody re-signs another's record as his own (F2).
- */
-export function capsuleContext(input: CapsuleContextInput): Bytes {
-  const { body } = input;
-  const items = contextItems(body);
-  const preimage = bindChain(
-    DOMAIN_TAGS.capsuleContext,
-    input,
-    body.type,
-    body.type === 'amendRecord' ? [body.amends, ...items] : items,
-    input.sender,
-    input.nonce,
-    input.expiryHeight,
-  );
-  return sha256(preimage);
-}
-
 /** A request whose padding fills the signed transaction to `REQUEST_LENGTH` bytes. */
 export function paddedRequestAccess(input: {
   readonly chainId: string;
@@ -179,7 +147,11 @@ export function paddedRequestAccess(input: {
     ...envelope,
     body: { type: 'requestAccess', commitment, padding: new Uint8Array(length) },
   });
-  const placeholder = { scheme: 'ed25519', key: input.sender, signature: new Uint8Array(64) } as const;
+  const placeholder = {
+    scheme: 'ed25519',
+    key: input.sender,
+    signature: new Uint8Array(64),
+  } as const;
   const lengthAt = (length: number): number =>
     encodeTransaction({ ...padded(length), signatures: [placeholder] }).length;
   // The head of a byte string takes one to three bytes: one correction settles it.

@@ -64,8 +64,9 @@ export interface TransactionSignature {
   readonly signature: Bytes;
 }
 
-export interface Transaction<Body extends TransactionBody = TransactionBody>
-  extends UnsignedTransaction<Body> {
+export interface Transaction<
+  Body extends TransactionBody = TransactionBody,
+> extends UnsignedTransaction<Body> {
   /** The sender's first, then the co-signers' in the order that the body gives. */
   readonly signatures: readonly TransactionSignature[];
 }

@@ -1,3 +1,11 @@
+import { type Applied, type Contract, type ExecutionContext, accept } from '../../contract.ts';
+import { equalBytes } from '@yilian/crypto/bytes';
+import { pointsCheck } from '../../checks.ts';
+import { type Rejected, type RuleCode, reject } from '../../rejection.ts';
+import { getSettings } from '../../settings.ts';
+import { type State, stateKeys } from '../../state.ts';
+import { type Member, getMember } from '../members/member.ts';
+import { putGrant } from './grant.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '../../fields.ts';
@@ -73,3 +81,110 @@ export function parseGrantAccess(items: Cbor): GrantAccess {
     copyHash: fields.bytes(32),
   };
 }
+
+/** 100 days. */
+export const PERIOD_SECONDS_MAX: number = 100 * 86_400;
+
+/**
+ * - GA-1 The grant id is new.
+ * - GA-2 The first tag is the sender; tags are distinct.
+ * - GA-3 No tag was used before.
+ * - GA-4 The grantee is an active doctor or department.
+ * - GA-5 Holders come with the indexes 1 … n in order (no index 0: it would receive f(0)).
+ * - GA-6 Each holder is an active node.
+ * - GA-7 No two holders have one operator.
+ * - GA-8 No holder is of the grantee's institution.
+ * - GA-9 f + 1 ≤ t ≤ n − f, with t = number of V_j, n = number of holders, f from the settings.
+ * - GA-10 Every V_j is a point of G1 other than O (here: its form; workers check the group).
+ * - GA-11 One blob hash per holder.
+ * - GA-12 The period has not ended and ends after it begins.
+ * - GA-13 It is at most 100 days long (from the block time when `from` is 0).
+ */
+function applyGrantAccess(state: State, body: GrantAccess, context: ExecutionContext): Applied {
+  if (state.has(stateKeys.grant(body.grantId))) return reject('grantExists'); // GA-1
+  const refused = checkTags(state, body, context) ?? checkHolders(state, body) ?? checkPoints(body);
+  if (refused !== undefined) return refused;
+  if (body.blobHashes.length !== body.holders.length) return reject('blobCount'); // GA-11
+  const from = body.from === 0 ? context.time : body.from;
+  if (body.to <= context.time || body.to <= from) return reject('periodOver'); // GA-12
+  if (body.to - from > PERIOD_SECONDS_MAX) return reject('periodTooLong'); // GA-13
+
+  putGrant(state, {
+    id: body.grantId,
+    grantee: body.grantee,
+    commitments: body.commitments,
+    holders: body.holders.map(({ index, node }, i) => ({
+      index,
+      node,
+      blobHash: body.blobHashes[i] ?? new Uint8Array(32),
+      acknowledged: false,
+      share: 'kept',
+    })),
+    from,
+    to: body.to,
+    tags: body.tags,
+    bodyHash: body.bodyHash,
+    granteeBlobHash: body.granteeBlobHash,
+    copyHash: body.copyHash,
+    narrowings: [],
+    revoked: false,
+    granteeErased: false,
+    accesses: 0,
+  });
+  for (const tag of body.tags) state.put(stateKeys.tag(tag), body.grantId);
+  return accept(['grant', body.grantId]);
+}
+
+type Refused = Rejected<RuleCode> | undefined;
+
+function checkTags(state: State, body: GrantAccess, context: ExecutionContext): Refused {
+  const [first] = body.tags;
+  if (first === undefined || !equalBytes(first, context.sender)) return reject('notATag'); // GA-2
+  for (const [i, tag] of body.tags.entries()) {
+    if (body.tags.slice(0, i).some((earlier) => equalBytes(earlier, tag)))
+      return reject('tagRepeated'); // GA-2
+    if (state.has(stateKeys.tag(tag))) return reject('tagUsed'); // GA-3
+  }
+  return undefined;
+}
+
+function checkHolders(state: State, body: GrantAccess): Refused {
+  const grantee = getMember(state, body.grantee);
+  if (!isGrantee(grantee)) return reject('granteeNotAllowed'); // GA-4
+  const operators = new Set<string>();
+  for (const [i, { index, node }] of body.holders.entries()) {
+    if (index !== i + 1) return reject('holderIndex'); // GA-5
+    const holder = getMember(state, node);
+    if (holder === undefined || holder.role !== 'node' || holder.status !== 'active')
+      return reject('holderNotAllowed'); // GA-6
+    if (operators.has(holder.operator)) return reject('operatorRepeated'); // GA-7
+    if (holder.institution === grantee.institution) return reject('holderOfGrantee'); // GA-8
+    operators.add(holder.operator);
+  }
+  const { faultsMax } = getSettings(state);
+  const threshold = body.commitments.length;
+  const inRange = threshold > faultsMax && threshold <= body.holders.length - faultsMax;
+  return inRange ? undefined : reject('threshold'); // GA-9
+}
+
+function isGrantee(member: Member | undefined): member is Member {
+  return (
+    member !== undefined &&
+    member.status === 'active' &&
+    (member.role === 'doctor' || member.role === 'department')
+  );
+}
+
+/** The flags of a compressed point that is not O; the rest is a check for workers. */
+function checkPoints(body: GrantAccess): Refused {
+  const formed = body.commitments.every((point) => ((point[0] ?? 0) & 0xc0) === 0x80);
+  return formed ? undefined : reject('commitmentPoint'); // GA-10
+}
+
+export const grantAccess: Contract<GrantAccess> = {
+  encodeBody: encodeGrantAccess,
+  parseBody: parseGrantAccess,
+  cosigners: (body) => body.tags.slice(1),
+  checks: (body) => [pointsCheck(body.commitments)],
+  apply: applyGrantAccess,
+};

@@ -1,3 +1,16 @@
+import { equalBytes } from '@yilian/crypto/bytes';
+import {
+  type Applied,
+  type Contract,
+  type ExecutionContext,
+  NO_CHECKS,
+  NO_COSIGNERS,
+  accept,
+} from '../../contract.ts';
+import { reject } from '../../rejection.ts';
+import type { State } from '../../state.ts';
+import { memberOfKey } from '../members/member.ts';
+import { getGrant, putGrant, stageOf } from './grant.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '../../fields.ts';
@@ -28,3 +41,42 @@ export function parseRecordAccess(items: Cbor): RecordAccess {
     sealed: fields.bytesUpTo(SEALED_MAX),
   };
 }
+
+/**
+ * - AC-1 The grant is known.
+ * - AC-2 The sender is the grantee's current key, and the grantee is active.
+ * - AC-3 The grant is not revoked.
+ * - AC-4 The block time lies in its period.
+ * - AC-5 At least t nodes acknowledged their shares.
+ * - AC-6 The access gets the next number of the grant: nothing to collide with, nothing to skip.
+ */
+function applyRecordAccess(state: State, body: RecordAccess, context: ExecutionContext): Applied {
+  const grant = getGrant(state, body.grantId);
+  if (grant === undefined) return reject('grantUnknown'); // AC-1
+  const sender = memberOfKey(state, context.sender);
+  if (sender === undefined || !equalBytes(sender.id, grant.grantee)) return reject('notTheGrantee'); // AC-2
+  if (sender.status !== 'active') return reject('senderSuspended'); // AC-2
+  switch (stageOf(grant, context.time)) {
+    case 'revoked':
+      return reject('grantRevoked'); // AC-3
+    case 'expired':
+      return reject('grantExpired'); // AC-4
+    case 'notStarted':
+      return reject('grantNotStarted'); // AC-4
+    case 'pending':
+      return reject('grantPending'); // AC-5
+    case 'active': {
+      const number = grant.accesses + 1; // AC-6
+      putGrant(state, { ...grant, accesses: number });
+      return accept(['access', grant.id, number, context.time]);
+    }
+  }
+}
+
+export const recordAccess: Contract<RecordAccess> = {
+  encodeBody: encodeRecordAccess,
+  parseBody: parseRecordAccess,
+  cosigners: NO_COSIGNERS,
+  checks: NO_CHECKS,
+  apply: applyRecordAccess,
+};

@@ -1,3 +1,14 @@
+import {
+  type Applied,
+  type Contract,
+  type ExecutionContext,
+  NO_CHECKS,
+  NO_COSIGNERS,
+  accept,
+} from '../../contract.ts';
+import { reject } from '../../rejection.ts';
+import type { State } from '../../state.ts';
+import { activeSender } from '../members/member.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '../../fields.ts';
@@ -25,3 +36,23 @@ export function parseRequestAccess(items: Cbor): RequestAccess {
     padding: fields.bytesUpTo(REQUEST_LENGTH),
   };
 }
+
+/**
+ * - RQ-1 The sender is an active doctor or department.
+ * - RQ-2 The transaction has `REQUEST_LENGTH` bytes; its padding is zero.
+ */
+function applyRequestAccess(state: State, body: RequestAccess, context: ExecutionContext): Applied {
+  const sender = activeSender(state, context, 'doctor', 'department');
+  if (!sender.ok) return sender; // RQ-1
+  const padded = context.length === REQUEST_LENGTH && body.padding.every((byte) => byte === 0);
+  if (!padded) return reject('wrongLength'); // RQ-2
+  return accept(['request', body.commitment]);
+}
+
+export const requestAccess: Contract<RequestAccess> = {
+  encodeBody: encodeRequestAccess,
+  parseBody: parseRequestAccess,
+  cosigners: NO_COSIGNERS,
+  checks: NO_CHECKS,
+  apply: applyRequestAccess,
+};

@@ -1,3 +1,15 @@
+import {
+  type Applied,
+  type Contract,
+  type ExecutionContext,
+  NO_CHECKS,
+  accept,
+} from '../../contract.ts';
+import { deriveMemberId } from '../../ids.ts';
+import { reject } from '../../rejection.ts';
+import { type State, stateKeys } from '../../state.ts';
+import { activeSender, addMember } from './member.ts';
+import { encodePatient } from './patient.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '../../fields.ts';
 import { type PatientCommitment, toPatientCommitment } from '../../ids.ts';
@@ -28,3 +40,34 @@ export function parseEnrolMember(items: Cbor): EnrolMember {
   Fields.of(items, 7);
   return { type: 'enrolMember', kind, member: readDescription(fields) };
 }
+
+/**
+ * - EM-1 The sender is the active regulator.
+ * - EM-2 The role `regulator` is given by the genesis only.
+ * - EM-3 The key never belonged to a member.
+ * - EM-4 The commitment is new.
+ */
+function applyEnrolMember(state: State, body: EnrolMember, context: ExecutionContext): Applied {
+  const sender = activeSender(state, context, 'regulator');
+  if (!sender.ok) return sender; // EM-1
+  if (body.kind === 'patient') {
+    const key = stateKeys.patient(body.commitment);
+    if (state.has(key)) return reject('patientExists'); // EM-4
+    state.put(key, encodePatient('active'));
+    return accept(['patient', body.commitment]);
+  }
+  const { member } = body;
+  if (member.role === 'regulator') return reject('roleReserved'); // EM-2
+  if (state.has(stateKeys.memberKey(member.key))) return reject('keyUsed'); // EM-3
+  const id = deriveMemberId(context, member.key);
+  addMember(state, { ...member, id, status: 'active' });
+  return accept(['member', id]);
+}
+
+export const enrolMember: Contract<EnrolMember> = {
+  encodeBody: encodeEnrolMember,
+  parseBody: parseEnrolMember,
+  cosigners: (body) => (body.kind === 'member' ? [body.member.key] : []),
+  checks: NO_CHECKS,
+  apply: applyEnrolMember,
+};

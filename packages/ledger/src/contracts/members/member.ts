@@ -1,8 +1,11 @@
 /** What the state knows of a member, and the form shared by the transactions that write it. */
-import type { Bytes } from '@yilian/crypto/bytes';
+import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import type { ExecutionContext } from '../../contract.ts';
 import { Fields } from '../../fields.ts';
 import { type MemberId, toMemberId } from '../../ids.ts';
+import { type Rejected, reject } from '../../rejection.ts';
+import { type State, lookups, stateKeys } from '../../state.ts';
 
 /** `node` is the operational key of a node (shares, reports, attestations), never its consensus key. */
 export const ROLES = ['regulator', 'hospital', 'node', 'doctor', 'department', 'store'] as const;
@@ -64,4 +67,43 @@ export function parseMember(value: Bytes): Member {
   const fields = Fields.of(decode(value), 8);
   const id = toMemberId(fields.bytes(32));
   return { id, ...readDescription(fields), status: fields.oneOf(MEMBER_STATUSES) };
+}
+
+export function getMember(state: State, id: MemberId): Member | undefined {
+  const value = state.get(stateKeys.member(id));
+  return value === undefined ? undefined : parseMember(value);
+}
+
+export function putMember(state: State, member: Member): void {
+  state.put(stateKeys.member(member.id), encodeMember(member));
+}
+
+/** Enters a member and its key; the key belongs to it for ever, in use or retired. */
+export function addMember(state: State, member: Member): void {
+  putMember(state, member);
+  state.put(stateKeys.memberKey(member.key), member.id);
+  state.append(lookups.members(), member.id);
+}
+
+/** The member whose current key this is. */
+export function memberOfKey(state: State, key: Bytes): Member | undefined {
+  const id = state.get(stateKeys.memberKey(key));
+  if (id === undefined) return undefined;
+  const member = getMember(state, toMemberId(id));
+  return member !== undefined && equalBytes(member.key, key) ? member : undefined;
+}
+
+/** The sender as an active member of one of `roles`. */
+export function activeSender(
+  state: State,
+  context: ExecutionContext,
+  ...roles: readonly Role[]
+):
+  | { readonly ok: true; readonly member: Member }
+  | Rejected<'senderUnknown' | 'senderSuspended' | 'roleNotAllowed'> {
+  const member = memberOfKey(state, context.sender);
+  if (member === undefined) return reject('senderUnknown');
+  if (member.status !== 'active') return reject('senderSuspended');
+  if (!roles.includes(member.role)) return reject('roleNotAllowed');
+  return { ok: true, member };
 }

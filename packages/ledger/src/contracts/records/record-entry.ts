@@ -1,12 +1,15 @@
 /** The body that `issueRecord` and `amendRecord` share, and its codec. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
+import type { Suite } from '@yilian/crypto/context';
 import { Fields } from '../../fields.ts';
 import { type MemberId, type Pid, toMemberId, toPid } from '../../ids.ts';
 
 /** `package`: the header carries a visit package sealed to P. `custodial`: written under a custodial key. */
 export const RECORD_MARKS = ['package', 'custodial'] as const;
 export type RecordMark = (typeof RECORD_MARKS)[number];
+
+export const SUITES: readonly Suite[] = ['intl', 'paper'];
 
 export const TAG_LENGTH = 24;
 const TAGS_MAX = 64;
@@ -50,6 +53,8 @@ export interface Authorship {
 }
 
 export interface RecordEntry {
+  /** Of the record; the capsule and epoch proofs are bound to it. */
+  readonly suite: Suite;
   readonly pid: Pid;
   /** The visit's Ed25519 key. */
   readonly visitKey: Bytes;
@@ -72,7 +77,7 @@ export interface RecordEntry {
   readonly marks: readonly RecordMark[];
 }
 
-function indexItems(index: IndexFields): Cbor[] {
+export function indexItems(index: IndexFields): Cbor[] {
   return index.mode === 'pk'
     ? ['pk', index.epoch, index.a, index.proof, [...index.tags]]
     : ['sym', [...index.tags]];
@@ -101,6 +106,7 @@ export type RecordStatement = Omit<
 export function contextItems(entry: RecordStatement): Cbor[] {
   const { authorship } = entry;
   return [
+    entry.suite,
     entry.pid,
     entry.visitKey,
     entry.institution,
@@ -117,9 +123,9 @@ export function contextItems(entry: RecordStatement): Cbor[] {
   ];
 }
 
-export const RECORD_ENTRY_ITEMS = 15;
+export const RECORD_ENTRY_ITEMS = 16;
 
-function readIndex(value: Cbor): IndexFields {
+export function readIndex(value: Cbor): IndexFields {
   const fields = new Fields(value, { min: 2, max: 5 });
   const readTags = (): readonly Bytes[] =>
     fields.list({ min: 1, max: TAGS_MAX }, (items) => items.bytes(TAG_LENGTH));
@@ -140,6 +146,7 @@ function readIndex(value: Cbor): IndexFields {
 
 /** Reads the `RECORD_ENTRY_ITEMS` items. @throws CodecError */
 export function readRecordEntry(fields: Fields): RecordEntry {
+  const suite = fields.oneOf(SUITES);
   const pid = toPid(fields.bytes(20));
   const visitKey = fields.bytes(32);
   const institution = fields.name();
@@ -171,10 +178,9 @@ export function readRecordEntry(fields: Fields): RecordEntry {
     return { store: toMemberId(each.bytes(32)), key: each.bytes(32), signature: each.bytes(64) };
   });
   const authorship =
-    statement === null
-      ? fields.nothing()
-      : { ...statement, signature: fields.bytes(64) };
+    statement === null ? fields.nothing() : { ...statement, signature: fields.bytes(64) };
   return {
+    suite,
     pid,
     visitKey,
     visitAuthorisation,

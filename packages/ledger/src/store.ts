@@ -1,0 +1,113 @@
+/**
+ * The ledger's keys and the layers between it and the driver's store.
+ *
+ * Keys are strings of one character per byte, so that they can index a Map; they become bytes at the
+ * reader. Spaces (first character):
+ *   v keyHash           value of a state key            n path (hex digits)   node of the state tree
+ *   u height key        what a block overwrote          U height              keys of that height's u
+ *   h height            app-hash parts (16 heights)     l level index         log hash of a subtree
+ *   L index             log leaf                        i …                   look-ups, unproved
+ *   X expiry            inclusion heights of live ids   x expiry height       live ids of one block
+ *   m                   height, roots, sizes            g                     genesis document
+ */
+import type { Bytes } from '@yilian/crypto/bytes';
+import type { StateReader, WriteBatch } from './state-reader.ts';
+
+export interface Store {
+  get(key: string): Bytes | undefined;
+}
+
+export function keyToBytes(key: string): Bytes {
+  const bytes = new Uint8Array(key.length);
+  for (let i = 0; i < key.length; i++) bytes[i] = key.charCodeAt(i);
+  return bytes;
+}
+
+/** One character per byte. */
+export function bytesToKey(bytes: Bytes): string {
+  let key = '';
+  for (const byte of bytes) key += String.fromCharCode(byte);
+  return key;
+}
+
+/** Six bytes, most significant first: heights and indexes, in the order of their values. */
+export function numberKey(value: number): string {
+  const high = Math.floor(value / 0x1000000);
+  const low = value % 0x1000000;
+  return String.fromCharCode(
+    (high >> 16) & 0xff,
+    (high >> 8) & 0xff,
+    high & 0xff,
+    (low >> 16) & 0xff,
+    (low >> 8) & 0xff,
+    low & 0xff,
+  );
+}
+
+/** Inverse of `numberKey` on bytes. */
+export function readNumber(bytes: Bytes, offset: number): number {
+  let value = 0;
+  for (let i = 0; i < 6; i++) value = value * 256 + (bytes[offset + i] ?? 0);
+  return value;
+}
+
+export function readerStore(reader: StateReader): Store {
+  return { get: (key) => reader.get(keyToBytes(key)) };
+}
+
+/** Changes above a store. What it read is remembered too: an overlay lives for one block at most. */
+export class Overlay implements Store {
+  readonly #base: Store;
+  readonly #changes = new Map<string, Bytes | undefined>();
+  readonly #originals = new Map<string, Bytes | undefined>();
+
+  constructor(base: Store) {
+    this.#base = base;
+  }
+
+  get(key: string): Bytes | undefined {
+    if (this.#changes.has(key)) return this.#changes.get(key);
+    return this.original(key);
+  }
+
+  /** The value below this overlay. */
+  original(key: string): Bytes | undefined {
+    if (this.#originals.has(key)) return this.#originals.get(key);
+    const value = this.#base.get(key);
+    this.#originals.set(key, value);
+    return value;
+  }
+
+  put(key: string, value: Bytes): void {
+    this.#changes.set(key, value);
+  }
+
+  /** For keys that cannot have been there: spares the reading when the undo record is made. */
+  putNew(key: string, value: Bytes): void {
+    this.#originals.set(key, undefined);
+    this.#changes.set(key, value);
+  }
+
+  delete(key: string): void {
+    this.#changes.set(key, undefined);
+  }
+
+  changes(): ReadonlyMap<string, Bytes | undefined> {
+    return this.#changes;
+  }
+
+  /** Takes over the changes of an overlay that lies on this one. */
+  absorb(upper: Overlay): void {
+    for (const [key, value] of upper.#changes) this.#changes.set(key, value);
+  }
+
+  toWriteBatch(): WriteBatch {
+    const puts: { key: Bytes; value: Bytes }[] = [];
+    const deletes: Bytes[] = [];
+    for (const [key, value] of this.#changes) {
+      if (value === undefined) deletes.push(keyToBytes(key));
+      else puts.push({ key: keyToBytes(key), value });
+    }
+    return { puts, deletes };
+  }
+}
