@@ -61,7 +61,7 @@ describe('public test data', () => {
       const records = splitBundle(parseBundle(readFileSync(file, 'utf8')));
       for (const word of ['snomed#230690007', 'stroke', '卒中'])
         expect(
-          records.filter(({ keywords }) => keywords.some((keyword) => keyword.word === word))
+          records.filter(({ keywords }) => keywords.some((keyword) => keyword.text === word))
             .length,
         ).toBeGreaterThan(0);
     },

@@ -155,7 +155,7 @@ describe('keywords', () => {
       fc.property(fc.integer({ min: 3, max: 40 }), fc.integer(), (keywordsMax, seed) => {
         const { visits } = generateSampleCase({ seed, admissionTimeMs: ADMISSION });
         for (const record of splitBundle(parseBundle(JSON.stringify(visits)), { keywordsMax })) {
-          const names = record.keywords.map(({ type, word }) => `${type}|${word}`);
+          const names = record.keywords.map(({ type, text }) => `${type}|${text}`);
           expect(new Set(names).size).toBe(names.length);
           expect(names.length).toBeLessThanOrEqual(keywordsMax);
         }
@@ -180,14 +180,14 @@ describe('the sample case', () => {
     expect(secondary?.setting).toBe('inpatient');
     expect(community?.keywords).toEqual(
       expect.arrayContaining([
-        { type: 'text', word: '卒中' },
-        { type: 'code', word: 'snomed#230690007' },
+        { type: 'text', text: '卒中' },
+        { type: 'code', text: 'snomed#230690007' },
       ]),
     );
     expect(secondary?.keywords).toEqual(
       expect.arrayContaining([
-        { type: 'code', word: 'icd10#I63.9' },
-        { type: 'text', word: '缺血性卒中' },
+        { type: 'code', text: 'icd10#I63.9' },
+        { type: 'text', text: '缺血性卒中' },
       ]),
     );
     if (community === undefined || secondary === undefined) throw new Error('two visits expected');

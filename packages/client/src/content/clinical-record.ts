@@ -2,15 +2,10 @@
  * What one visit, or one summary document, becomes before it is sealed: sections by FHIR class, the
  * moment whose month its labels and search keys carry, and its keywords.
  */
+import type { Keyword } from '@yilian/crypto/keyword';
 import { type Month, monthOfTime } from '@yilian/crypto/period';
 import type { FhirResource } from './fhir-bundle.ts';
 import type { JsonObject } from './json.ts';
-
-/** A keyword as search.ts of crypto blinds it: `code|snomed#230690007`, `text|卒中`, `class|Observation`. */
-export interface Keyword {
-  readonly type: 'code' | 'text' | 'class';
-  readonly word: string;
-}
 
 /** All resources of one FHIR class of the visit, as one FHIR collection that any reader opens. */
 export interface RecordSection {
@@ -36,7 +31,7 @@ export interface ClinicalRecord {
   /** As the source names it; undefined when it does not. */
   readonly organisation: string | undefined;
   readonly sections: readonly RecordSection[];
-  /** Most telling first, distinct, at most as many as the splitter was told. */
+  /** `code|snomed#230690007`, `text|卒中`, `class|Observation`: most telling first, distinct, at most as many as the splitter was told. */
   readonly keywords: readonly Keyword[];
 }
 

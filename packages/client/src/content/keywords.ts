@@ -7,7 +7,7 @@
  * dictionary of the machine (`Intl.Segmenter` differs between ICU versions): English by letters,
  * Chinese as whole runs plus the known terms inside them.
  */
-import type { Keyword } from './clinical-record.ts';
+import type { Keyword } from '@yilian/crypto/keyword';
 import { CLINICAL_CLASSES } from './clinical-record.ts';
 import { CHINESE_TERMS, TERMS_BY_CODE } from './clinical-terms.ts';
 import type { FhirResource } from './fhir-bundle.ts';
@@ -130,10 +130,10 @@ export function deriveKeywords(
   }
   const classShare = [...classes]
     .slice(0, Math.floor(keywordsMax / 3))
-    .map((word): Keyword => ({ type: 'class', word }));
+    .map((text): Keyword => ({ type: 'class', text }));
   const rest = interleave(
-    [...codes].map((word): Keyword => ({ type: 'code', word })),
-    [...words].map((word): Keyword => ({ type: 'text', word })),
+    [...codes].map((text): Keyword => ({ type: 'code', text })),
+    [...words].map((text): Keyword => ({ type: 'text', text })),
   );
   return [...rest.slice(0, keywordsMax - classShare.length), ...classShare];
 }

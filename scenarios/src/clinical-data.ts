@@ -1,0 +1,51 @@
+/** The people of a scenario: every Synthea stroke bundle and IPS document of a folder, else generated cases. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { parseBundle } from '@yilian/client/content/fhir-bundle';
+import type { ClinicalRecord } from '@yilian/client/content/clinical-record';
+import { generateSampleCase } from '@yilian/client/content/sample-bundle';
+import { splitBundle } from '@yilian/client/content/split-bundle';
+
+export interface Case {
+  /** File name or seed: for printing only. */
+  readonly source: string;
+  readonly records: readonly ClinicalRecord[];
+}
+
+function readCases(folder: string): readonly Case[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => ({
+      source: basename(name, '.json'),
+      records: splitBundle(parseBundle(readFileSync(join(folder, name), 'utf8'))),
+    }));
+}
+
+/** Two visits and a summary of one generated person. */
+export function generateCase(seed: number, admissionTimeMs: number): Case {
+  const sample = generateSampleCase({ seed, admissionTimeMs });
+  const records = [sample.visits, sample.summary].flatMap((bundle) =>
+    splitBundle(parseBundle(JSON.stringify(bundle))),
+  );
+  return { source: `generated case ${seed}`, records };
+}
+
+/** Cases under `data` (laid out like the folder the README names); none when nothing is there. */
+export function loadCases(data: string | undefined): readonly Case[] {
+  if (data === undefined) return [];
+  return [...readCases(join(data, 'synthea-r4-stroke')), ...readCases(join(data, 'ips-samples'))];
+}
+
+/** The visits that matter for a referral: the stroke, and the last one before or the first one after it. */
+export function chooseVisits(
+  records: readonly ClinicalRecord[],
+  most: number,
+): readonly ClinicalRecord[] {
+  const isStroke = (record: ClinicalRecord): boolean =>
+    record.keywords.some(({ text }) => text === '卒中');
+  const centre = Math.max(0, records.findIndex(isStroke));
+  const from = Math.max(0, Math.min(centre - most + 2, records.length - most));
+  return records.slice(from, from + most);
+}
