@@ -13,7 +13,7 @@ import type { G1 as MclG1, G2 as MclG2, Fr as MclFr, GT as MclGT } from 'mcl-was
 import { hash_to_field } from '@noble/curves/abstract/hash-to-curve.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { type Bytes, equalBytes, fromHex, toHex, utf8 } from './bytes.ts';
-import { checkPointEncoding, checkScalarEncoding } from './curve-encoding.ts';
+import { checkPointEncoding, checkScalarEncoding, GROUP_ORDER } from './curve-encoding.ts';
 import {
   type Curve,
   type G1,
@@ -250,9 +250,10 @@ class MclCurve implements Curve {
     return this.#fr(scalar);
   }
   scalarFromInteger(value: bigint): Scalar {
-    if (value < 0n) return this.negateScalar(this.scalarFromInteger(-value));
+    // setStr refuses what is not below r.
+    const reduced = ((value % GROUP_ORDER) + GROUP_ORDER) % GROUP_ORDER;
     const scalar = new this.#mcl.Fr();
-    scalar.setStr(value.toString(16), 16);
+    scalar.setStr(reduced.toString(16), 16);
     return this.#fr(scalar);
   }
   isZero(scalar: Scalar): boolean {
