@@ -91,6 +91,9 @@ export const DOMAIN_TAGS = {
   recordSlot: 'YILIAN-V1-RECORD-SLOT', // [tag, chainId, suite, recordId]
   authorSlot: 'YILIAN-V1-AUTHOR-SLOT', // [tag, chainId, suite, recordId]
   recordAuthorship: 'YILIAN-V1-RECORD-AUTHORSHIP', // [tag, chainId, suite, recordId]: key and AAD
+  // node
+  peerHandshake: 'YILIAN-V1-PEER-HANDSHAKE', // [tag, chainId, side, dialer's hello, acceptor's hello]
+  outcomeReply: 'YILIAN-V1-OUTCOME-REPLY', // [tag, chainId, transactionId, height, index, 'ok' or code]
 } as const;
 
 export type DomainTag = (typeof DOMAIN_TAGS)[keyof typeof DOMAIN_TAGS];
