@@ -101,6 +101,7 @@ export function createCluster(options: ClusterOptions): Cluster {
     nodeOf: (key) => nodes[byKey.get(toHex(key)) ?? -1],
     runFor: (ms) => {
       const until = schedule.nowMs() + ms;
+      schedule.after(ms, 'idle', () => {});
       while ((schedule.nextAtMs() ?? Infinity) <= until) schedule.runNext();
     },
   };

@@ -169,6 +169,12 @@ export function createNode(options: NodeOptions): SimulatedNode {
           feed({ kind: 'requestsAdmitted', transactions, origin: 'peer' }),
         );
       }
+      case 'recheckRequests': {
+        const hashes = effect.requests
+          .filter(({ transaction: tx }) => !application.checkTransaction(tx, 'recheck', { has: () => true }).ok)
+          .map(({ hash }) => hash);
+        return plan(1, 'recheck', () => feed({ kind: 'requestsDropped', hashes }));
+      }
       case 'prepareProposal': {
         const { height, view, block, bytesMax } = effect;
         const transactions = application.prepareProposal(block, bytesMax, { has: () => true });

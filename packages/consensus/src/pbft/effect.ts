@@ -82,6 +82,11 @@ export type Effect =
   | { readonly kind: 'checkpointStable'; readonly height: bigint; readonly appHash: Bytes }
   /** A request that found no room; tell its client to come back later. */
   | { readonly kind: 'refuseRequest'; readonly hash: Bytes }
+  /** Requests that have waited long: run `checkTransaction` in mode `recheck`, feed `requestsDropped` with the rest. */
+  | {
+      readonly kind: 'recheckRequests';
+      readonly requests: readonly { readonly hash: Bytes; readonly transaction: Bytes }[];
+    }
   | { readonly kind: 'reportEquivocation'; readonly evidence: Equivocation }
   /** This replica's state contradicts a certified one: stop and call the operator. */
   | {

@@ -1,7 +1,15 @@
 /** Client transactions on their way into a block: pool, forwarding, complaint. */
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import type { CertifiedBlock } from '../block.ts';
-import { broadcast, emit, mayVote, type ReplicaState, send, setTimer } from './state.ts';
+import {
+  broadcast,
+  emit,
+  mayVote,
+  type PendingRequest,
+  type ReplicaState,
+  send,
+  setTimer,
+} from './state.ts';
 
 const FORWARD_BYTES_MAX = 512 * 1024;
 const RECENT_BLOCKS = 16;
@@ -64,7 +72,7 @@ export function onRequestsAdmitted(
       transaction,
       admittedNs: state.nowNs,
       own,
-      relayed: false,
+      relayDueMs: settings.requestRelayMs,
       complained: false,
     });
     requests.bytes += transaction.length;
@@ -107,27 +115,35 @@ function inBatches(transactions: readonly Bytes[]): readonly (readonly Bytes[])[
 }
 
 /**
- * PB-16: a request that waits too long goes to everybody; one that waits much longer while blocks have
- * room is being censored: `refused` calls for a view change.
+ * PB-16: a request that waits too long goes to everybody, again and again with growing pauses; one that
+ * waits much longer while blocks have room is being censored: `refused` calls for a view change.
  */
 export function onRequestsTimer(state: ReplicaState): 'fine' | 'refused' {
   const { requests, settings } = state;
   if (requests.pending.size === 0) return 'fine';
-  const late: Bytes[] = [];
+  const late: PendingRequest[] = [];
+  const relayed: Bytes[] = [];
   let censored = false;
   for (const request of requests.pending.values()) {
     const waitedMs = elapsedMs(state, request.admittedNs);
-    if (waitedMs < settings.requestRelayMs) break;
-    if (request.own && !request.relayed) {
-      request.relayed = true;
-      late.push(request.transaction);
+    if (waitedMs < settings.requestRelayMs || late.length >= settings.blockCountMax) break;
+    late.push(request);
+    if (request.own && waitedMs >= request.relayDueMs) {
+      request.relayDueMs = Math.min(2 * waitedMs, waitedMs + settings.requestComplainMs);
+      relayed.push(request.transaction);
     }
     if (!request.complained && waitedMs >= settings.requestComplainMs) {
       request.complained = true;
       censored = true;
     }
   }
-  forward(state, late, 'everybody');
+  forward(state, relayed, 'everybody');
+  // What the application would refuse by now (expired, executed before a restart) is nobody's censorship.
+  if (late.length > 0)
+    emit(state, {
+      kind: 'recheckRequests',
+      requests: late.map(({ hash, transaction }) => ({ hash, transaction })),
+    });
   setTimer(state, 'requests', settings.requestRelayMs);
   return censored && requests.lastBlockHadRoom && mayVote(state) ? 'refused' : 'fine';
 }

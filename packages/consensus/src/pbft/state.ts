@@ -67,7 +67,8 @@ export interface PendingRequest {
   readonly transaction: Bytes;
   readonly admittedNs: bigint;
   readonly own: boolean;
-  relayed: boolean;
+  /** Waiting time after which it goes to everybody (again). */
+  relayDueMs: number;
   complained: boolean;
 }
 

@@ -1,0 +1,178 @@
+/**
+ * One run: a phase of faults drawn from the seed, with the checkers on every event, then a phase in which
+ * everything heals and the cluster has to make progress and converge.
+ */
+import { toHex } from '@yilian/crypto/bytes';
+import { createCheckers, Violation } from './checkers.ts';
+import { type Cluster, createCluster } from './cluster.ts';
+import { nativeSha256 } from './keys.ts';
+import { CALM } from './network.ts';
+import type { Core } from './node.ts';
+import type { Random } from './random.ts';
+import { TOY } from './toy-application.ts';
+
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Events of the phase of faults. */
+  readonly events: number;
+  readonly core?: Core;
+}
+
+export interface SimulationResult {
+  readonly seed: number;
+  readonly events: number;
+  readonly validators: number;
+  readonly height: bigint;
+  readonly transactions: number;
+  readonly simulatedMs: number;
+  readonly traceHash: string;
+  readonly counts: ReadonlyMap<string, number>;
+}
+
+/** How unfriendly one seed is (swarm testing: every seed turns on other faults). */
+interface Weather {
+  readonly lossRate: number;
+  readonly repeatRate: number;
+  readonly delayMaxMs: number;
+  readonly crashRate: number;
+  readonly partitionRate: number;
+  readonly membershipRate: number;
+}
+
+function drawWeather(random: Random): Weather {
+  const maybe = (probability: number, value: number): number =>
+    random.chance(probability) ? random.fraction() * value : 0;
+  return {
+    lossRate: maybe(0.7, 0.25),
+    repeatRate: maybe(0.5, 0.3),
+    delayMaxMs: random.pick([5, 20, 100, 400]),
+    crashRate: maybe(0.6, 0.006),
+    partitionRate: maybe(0.5, 0.004),
+    membershipRate: maybe(0.3, 0.01),
+  };
+}
+
+const CONVERGE_MS_MAX = 180_000;
+
+/** @throws Violation */
+export function simulate(options: SimulationOptions): SimulationResult {
+  const checkers = createCheckers();
+  const shape = [
+    { validators: 4, leaders: 3 },
+    { validators: 4, leaders: 4 },
+    { validators: 7, leaders: 4 },
+    { validators: 3, leaders: 2 },
+    { validators: 1, leaders: 1 },
+    { validators: 5, leaders: 2 },
+  ][options.seed % 6] ?? { validators: 4, leaders: 3 };
+  const cluster = createCluster({
+    seed: options.seed,
+    ...shape,
+    observers: 1,
+    observer: checkers.observer,
+    clockSkewMs: 400,
+    ...(options.core === undefined ? {} : { core: options.core }),
+  });
+  const { random, schedule, nodes, network } = cluster;
+  const weather = drawWeather(random);
+  network.setFaults({ ...weather, delayMinMs: 1 });
+  for (const node of nodes) node.start();
+  const submitted: string[] = [];
+  let serial = 0;
+  for (let event = 0; event < options.events; event++) {
+    disturb(cluster, weather);
+    if (random.chance(0.04)) {
+      const kind = random.chance(0.05) ? TOY.invalid : TOY.put;
+      const transaction = Uint8Array.of(kind, serial >> 8, serial & 255, ...random.bytes(random.between(0, 40)));
+      serial++;
+      if (kind === TOY.put) submitted.push(toHex(nativeSha256(transaction)));
+      random.pick(nodes).submit(transaction);
+    }
+    if (schedule.runNext() === undefined) break;
+  }
+  converge(cluster);
+  const first = nodes[0];
+  if (first === undefined) throw new Error('assertion: a cluster has nodes');
+  checkAcknowledged(cluster);
+  return {
+    seed: options.seed,
+    events: options.events,
+    validators: shape.validators,
+    height: first.height(),
+    transactions: first.application().executed().length,
+    simulatedMs: schedule.nowMs(),
+    traceHash: checkers.traceHash(),
+    counts: checkers.counts,
+  };
+}
+
+/** At most f members down at a time would be kind; crashes here may take all of them, restarts follow. */
+function disturb({ random, nodes, network, schedule }: Cluster, weather: Weather): void {
+  if (random.chance(weather.crashRate)) {
+    const node = random.pick(nodes);
+    if (node.isUp()) {
+      node.crash();
+      schedule.after(random.between(10, 3_000), 'restart', () => {
+        if (!node.isUp()) node.start();
+      });
+    }
+  }
+  if (random.chance(weather.partitionRate)) {
+    const isOneWay = random.chance(0.4);
+    const side = new Set(nodes.filter(() => random.chance(0.4)).map(({ index }) => index));
+    for (const { index: from } of nodes)
+      for (const { index: to } of nodes)
+        if (side.has(from) !== side.has(to) && (!isOneWay || side.has(from))) network.cut(from, to);
+    schedule.after(random.between(100, 4_000), 'heal', () => network.heal());
+  }
+  if (random.chance(weather.membershipRate)) {
+    // Power and leadership of a member change; members themselves stay, so that the cluster stays live.
+    const node = random.pick(nodes.slice(0, -1));
+    const leads = node.index === 0 || random.chance(0.7);
+    const change = [TOY.setValidator, random.between(1, 2), leads ? 1 : 0, ...node.key];
+    random.pick(nodes).submit(Uint8Array.of(...change, ...random.bytes(4)));
+  }
+}
+
+/** L1, L2: after the faults every node reaches the same height and state, and it goes on from there. */
+function converge({ nodes, network, schedule, random }: Cluster): void {
+  network.heal();
+  network.setFaults(CALM);
+  for (const node of nodes) if (!node.isUp()) node.start();
+  const base = nodes.reduce((top, node) => (node.height() > top ? node.height() : top), 0n);
+  const probe = Uint8Array.of(TOY.put, 255, 255, ...random.bytes(16));
+  random.pick(nodes).submit(probe);
+  const name = toHex(nativeSha256(probe));
+  const until = schedule.nowMs() + CONVERGE_MS_MAX;
+  const isDone = (): boolean =>
+    nodes.every(
+      (node) =>
+        node.height() >= base + 3n &&
+        node.application().executed().includes(name) &&
+        node.state()?.requests.pending.size === 0,
+    ) && new Set(nodes.map((node) => toHex(node.application().appHash()))).size === 1;
+  for (let events = 0; !isDone(); events++) {
+    const ran = schedule.runNext();
+    if (ran === undefined || schedule.nowMs() > until || events > 2_000_000)
+      throw new Violation(
+        'L2 convergence',
+        nodes
+          .map((node) => {
+            const state = node.state();
+            return `node ${node.index} at ${node.height()}, view ${state?.view}, ${state?.work.status}, ${state?.requests.pending.size} waiting`;
+          })
+          .join('; '),
+      );
+  }
+}
+
+/** S21: whatever a node answered for is on every disk. */
+function checkAcknowledged({ nodes }: Cluster): void {
+  for (const node of nodes)
+    for (const other of nodes) {
+      const executed = new Set(other.application().executed());
+      for (const name of node.replied())
+        if (!executed.has(name))
+          throw new Violation('S21 durability', `node ${other.index} lost ${name}`);
+    }
+}
