@@ -77,6 +77,7 @@ export const DOMAIN_TAGS = {
   keyringKey: 'YILIAN-V1-KEYRING-KEY', // [tag]
   patientSigningSeed: 'YILIAN-V1-PATIENT-SIGNING-SEED', // [tag, chainId]
   handleSeeds: 'YILIAN-V1-HANDLE-SEEDS', // [tag, chainId, n]
+  objectKey: 'YILIAN-V1-OBJECT-KEY', // LK as ikm: [tag, chainId, recordId]
   // record envelope
   recordHeader: 'YILIAN-V1-RECORD-HEADER', // [tag, chainId, suite, recordId, …fields], see envelope/header.ts
   recordContext: 'YILIAN-V1-RECORD-CONTEXT', // [tag, chainId, suite, recordId, chunkBytes]: HKDF salt
