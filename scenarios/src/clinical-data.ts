@@ -38,14 +38,19 @@ export function loadCases(data: string | undefined): readonly Case[] {
   return [...readCases(join(data, 'synthea-r4-stroke')), ...readCases(join(data, 'ips-samples'))];
 }
 
-/** The visits that matter for a referral: the stroke, and the last one before or the first one after it. */
+function isStroke(record: ClinicalRecord): boolean {
+  return record.keywords.some(({ text }) => text === '卒中');
+}
+
+/** The visits that matter for a referral: those up to the first that names a stroke, and one after it. */
 export function chooseVisits(
   records: readonly ClinicalRecord[],
   most: number,
 ): readonly ClinicalRecord[] {
-  const isStroke = (record: ClinicalRecord): boolean =>
-    record.keywords.some(({ text }) => text === '卒中');
-  const centre = Math.max(0, records.findIndex(isStroke));
+  const centre = Math.max(
+    0,
+    records.findIndex((record) => isStroke(record)),
+  );
   const from = Math.max(0, Math.min(centre - most + 2, records.length - most));
   return records.slice(from, from + most);
 }
