@@ -1,0 +1,62 @@
+/**
+ * Which transactions this replica has verified by itself, so that a signature is checked once although a
+ * transaction passes three times (admission, proposal, block). Keyed by SHA-256 of the whole bytes:
+ * another signature makes another entry. Two generations bound the memory: when the young one is full,
+ * the old one goes.
+ */
+import { hash } from 'node:crypto';
+import type { Verified } from '@yilian/consensus/application';
+import type { Bytes } from '@yilian/crypto/bytes';
+
+/** Bytes as a Map key: one character per byte. */
+export function nameOf(bytes: Bytes): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+export function nameOfTransaction(tx: Bytes): string {
+  return hash('sha256', tx, 'binary');
+}
+
+export interface VerifiedTransaction {
+  /** The one copy of these bytes that this node works on. */
+  readonly tx: Bytes;
+  /** Names of its checks, all of which hold. */
+  readonly checks: readonly string[];
+}
+
+export class VerifiedTransactions {
+  readonly #bytesMax: number;
+  #young = new Map<string, VerifiedTransaction>();
+  #old = new Map<string, VerifiedTransaction>();
+  #bytes = 0;
+
+  /** At most twice `bytesMax` of transactions are remembered. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get(name: string): VerifiedTransaction | undefined {
+    const found = this.#young.get(name);
+    if (found !== undefined) return found;
+    const older = this.#old.get(name);
+    if (older !== undefined) this.add(name, older);
+    return older;
+  }
+
+  add(name: string, entry: VerifiedTransaction): void {
+    if (this.#bytes >= this.#bytesMax) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#bytes = 0;
+    }
+    this.#young.set(name, entry);
+    this.#bytes += entry.tx.length;
+  }
+}
+
+/** The checks of some transactions, for one call of the application. */
+export function toVerified(transactions: readonly VerifiedTransaction[]): Verified {
+  const names = new Set<string>();
+  for (const { checks } of transactions) for (const name of checks) names.add(name);
+  return { has: (id) => names.has(nameOf(id)) };
+}
