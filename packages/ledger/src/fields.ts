@@ -48,6 +48,20 @@ export class Fields {
     return item;
   }
 
+  /** Bytes of any length, or null. */
+  anyBytesOrNull(): Bytes | null {
+    const item = this.any();
+    if (item !== null && !(item instanceof Uint8Array)) malformed('bytes or null');
+    return item;
+  }
+
+  /** Text of at most `lengthMax` characters. */
+  text(lengthMax: number): string {
+    const item = this.any();
+    if (typeof item !== 'string' || item.length > lengthMax) malformed('a short text');
+    return item;
+  }
+
   nothing(): null {
     if (this.any() !== null) malformed('null');
     return null;
@@ -68,10 +82,24 @@ export class Fields {
     return item;
   }
 
+  /** Any integer of at most 53 bits. */
+  integer(): number {
+    const item = this.any();
+    if (typeof item !== 'number') malformed('an integer');
+    return item;
+  }
+
   /** A short identifier: `[a-z0-9-]{1,64}`. */
   name(): string {
     const item = this.any();
     if (typeof item !== 'string' || !/^[a-z0-9-]{1,64}$/.test(item)) malformed('a short name');
+    return item;
+  }
+
+  /** Printable ASCII, 1 to 64 characters: codes. */
+  word(): string {
+    const item = this.any();
+    if (typeof item !== 'string' || !/^[ -~]{1,64}$/.test(item)) malformed('a word');
     return item;
   }
 

@@ -1,0 +1,107 @@
+/** One block on an overlay: transactions, log, state tree, undo entries, the new meta value. */
+import type { Bytes } from '@yilian/crypto/bytes';
+import type { HashFunction } from '@yilian/crypto/merkle';
+import type { InspectionResult } from './admission.ts';
+import { type BlockContext, type Execution, executeTransaction, useUpId } from './execution.ts';
+import { HEIGHTS_KEPT, dropUndo, writeUndo } from './history.ts';
+import { type LedgerMeta, putMeta } from './ledger-meta.ts';
+import type { Outcome, Verified } from './ledger-port.ts';
+import { dropExpired, scheduleDrops } from './live-ids.ts';
+import { encodeLogLeaf, grantOfFact } from './log-leaf.ts';
+import { appendToLog } from './log.ts';
+import { type StateChange, updateStateTree } from './state-tree.ts';
+import { State, lookups, putPosition } from './state.ts';
+import { type Overlay, keyToBytes, numberKey } from './store.ts';
+
+type Logged = Extract<Execution, { readonly logged: true }>;
+
+/** State keys of an overlay whose value differs from the one below. */
+export function stateChanges(overlay: Overlay): readonly StateChange[] {
+  const changes: StateChange[] = [];
+  for (const [key, value] of overlay.changes()) {
+    if (!key.startsWith('v')) continue;
+    const original = overlay.original(key);
+    if (value === original) continue;
+    changes.push({ keyHash: keyToBytes(key.slice(1)), value });
+  }
+  return changes;
+}
+
+function sizeAfter(overlay: Overlay, changes: readonly StateChange[], before: number): number {
+  let size = before;
+  for (const [key, value] of overlay.changes()) {
+    if (!key.startsWith('v')) continue;
+    const original = overlay.original(key);
+    if (original === undefined && value !== undefined) size++;
+    if (original !== undefined && value === undefined) size--;
+  }
+  return changes.length === 0 ? before : size;
+}
+
+function logTransaction(
+  overlay: Overlay,
+  state: State,
+  execution: Logged,
+  place: { readonly height: number; readonly index: number; readonly position: number },
+): Bytes {
+  const { transaction, facts, outcome } = execution;
+  putPosition(overlay, lookups.transaction(transaction.id), place.position);
+  for (const fact of facts) {
+    const grantId = grantOfFact(fact);
+    if (grantId === undefined) continue;
+    state.append(lookups.grantEvents(grantId), keyToBytes(numberKey(place.position)));
+    const [kind, , number] = fact;
+    if (kind === 'access' && typeof number === 'number')
+      putPosition(overlay, lookups.access(grantId, number), place.position);
+  }
+  return encodeLogLeaf({
+    transaction: transaction.id,
+    height: place.height,
+    index: place.index,
+    outcome: outcome.ok ? 'ok' : outcome.rejection.code,
+    facts,
+  });
+}
+
+/** Everything a block changes is in `overlay` afterwards. A block without executed transactions changes neither root. */
+export function executeBlock(input: {
+  readonly overlay: Overlay;
+  readonly meta: LedgerMeta;
+  readonly context: BlockContext;
+  readonly inspected: readonly InspectionResult[];
+  readonly verified: Verified;
+  readonly hash: HashFunction;
+}): { readonly outcomes: readonly Outcome[]; readonly meta: LedgerMeta } {
+  const { overlay, meta, context, inspected, verified, hash } = input;
+  const { height } = context;
+  const state = new State(overlay);
+  const outcomes: Outcome[] = [];
+  const leaves: Bytes[] = [];
+  const executed: Logged['transaction'][] = [];
+  for (const [index, each] of inspected.entries()) {
+    const execution = executeTransaction(state, each, context, verified);
+    outcomes.push(execution.outcome);
+    if (!execution.logged) continue;
+    useUpId(state, execution.transaction);
+    const position = meta.parts.logSize + leaves.length;
+    leaves.push(logTransaction(overlay, state, execution, { height, index, position }));
+    executed.push(execution.transaction);
+  }
+
+  let { parts, stateSize, dropCursor } = meta;
+  if (leaves.length > 0) {
+    scheduleDrops(overlay, height, executed);
+    const block = { height, executed: executed.length };
+    dropCursor = dropExpired(overlay, state, block, dropCursor);
+    const changes = stateChanges(overlay);
+    stateSize = sizeAfter(overlay, changes, stateSize);
+    const stateRoot = updateStateTree(overlay, changes, hash);
+    const logSize = parts.logSize + leaves.length;
+    parts = { stateRoot, logRoot: appendToLog(overlay, parts.logSize, leaves, hash), logSize };
+    writeUndo(overlay, height);
+  }
+  dropUndo(overlay, height - HEIGHTS_KEPT);
+  const next = { ...meta, height, time: context.time, parts, stateSize, dropCursor };
+  putMeta(overlay, next);
+  return { outcomes, meta: next };
+}

@@ -1,0 +1,66 @@
+/** Where the ledger stands: one value, written with every commit. */
+import type { Bytes } from '@yilian/crypto/bytes';
+import { decode, encode } from '@yilian/crypto/cbor';
+import {
+  type AppHashParts,
+  appHashPartsItems,
+  hashAppHashParts,
+  readAppHashParts,
+} from './app-hash.ts';
+import { Fields } from './fields.ts';
+import { HEIGHTS_KEPT } from './history.ts';
+import { type Overlay, type Store, numberKey } from './store.ts';
+
+export interface LedgerMeta {
+  readonly chainId: string;
+  readonly height: number;
+  /** Block time, whole seconds since 1970. */
+  readonly time: number;
+  readonly parts: AppHashParts;
+  /** Keys in the state tree. */
+  readonly stateSize: number;
+  /** Lowest expiry height of which live ids may be left. */
+  readonly dropCursor: number;
+}
+
+const META_KEY = 'm';
+
+function partsKey(height: number): string {
+  return `h${numberKey(height)}`;
+}
+
+export function getMeta(store: Store): LedgerMeta | undefined {
+  const value = store.get(META_KEY);
+  if (value === undefined) return undefined;
+  const fields = Fields.of(decode(value), 6);
+  return {
+    chainId: fields.name(),
+    height: fields.whole(),
+    time: fields.whole(),
+    parts: readAppHashParts(fields.any()),
+    stateSize: fields.whole(),
+    dropCursor: fields.whole(),
+  };
+}
+
+/** Also keeps the parts of this height for `HEIGHTS_KEPT` heights. */
+export function putMeta(overlay: Overlay, meta: LedgerMeta): void {
+  const parts = appHashPartsItems(meta.parts);
+  overlay.put(
+    META_KEY,
+    encode([meta.chainId, meta.height, meta.time, parts, meta.stateSize, meta.dropCursor]),
+  );
+  overlay.putNew(partsKey(meta.height), encode(parts));
+  const oldest = meta.height - HEIGHTS_KEPT - 1;
+  if (oldest >= 0) overlay.delete(partsKey(oldest));
+}
+
+/** Undefined when the height is older than what is kept, or not reached. */
+export function partsAtHeight(store: Store, height: number): AppHashParts | undefined {
+  const value = store.get(partsKey(height));
+  return value === undefined ? undefined : readAppHashParts(decode(value));
+}
+
+export function appHashOf(meta: LedgerMeta): Bytes {
+  return hashAppHashParts(meta.parts);
+}
