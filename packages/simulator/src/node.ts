@@ -102,6 +102,7 @@ export function createNode(options: NodeOptions): SimulatedNode {
   let state: ReplicaState | undefined;
   let application = createToyApplication();
   let blocks: CertifiedBlock[] = [];
+  let reported = 0;
   let queue: Effect[] = [];
   let isWaiting = false;
   let isHalted = false;
@@ -202,6 +203,7 @@ export function createNode(options: NodeOptions): SimulatedNode {
         const entry = encode([1, encodeCertifiedBlock(decided), encodeChainTip(tip)]);
         return persist([entry], () => {
           blocks.push(decided);
+          reported = blocks.length;
           observer.onCommitted(node, decided, tip);
         });
       }
@@ -236,7 +238,10 @@ export function createNode(options: NodeOptions): SimulatedNode {
       const [kind, first, second] = entry as readonly unknown[];
       if (!(first instanceof Uint8Array)) throw new Error('assertion: an entry holds bytes');
       if (kind === 0) {
-        wal.push(decodeWalRecord(first));
+        const record = decodeWalRecord(first);
+        // Writes that a crash happened to keep are durable without ever having been reported.
+        observer.onPersisted(node, record);
+        wal.push(record);
         continue;
       }
       const decided = decodeCertifiedBlock(first);
@@ -249,6 +254,10 @@ export function createNode(options: NodeOptions): SimulatedNode {
       tip = decodeChainTip(second);
       if (!equalBytes(tip.appHash, appHash)) throw new Error('assertion: replay differs');
       blocks.push(decided);
+      if (blocks.length > reported) {
+        reported = blocks.length;
+        observer.onCommitted(node, decided, tip);
+      }
     }
     return { tip, wal };
   };

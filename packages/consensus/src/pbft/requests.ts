@@ -71,8 +71,8 @@ export function onRequestsAdmitted(
       hash,
       transaction,
       admittedNs: state.nowNs,
-      own,
-      relayDueMs: settings.requestRelayMs,
+      // The node that took a request relays it first; if that node is gone, whoever holds it does.
+      relayDueMs: own ? settings.requestRelayMs : settings.requestComplainMs / 2,
       complained: false,
     });
     requests.bytes += transaction.length;
@@ -128,7 +128,7 @@ export function onRequestsTimer(state: ReplicaState): 'fine' | 'refused' {
     const waitedMs = elapsedMs(state, request.admittedNs);
     if (waitedMs < settings.requestRelayMs || late.length >= settings.blockCountMax) break;
     late.push(request);
-    if (request.own && waitedMs >= request.relayDueMs) {
+    if (waitedMs >= request.relayDueMs) {
       request.relayDueMs = Math.min(2 * waitedMs, waitedMs + settings.requestComplainMs);
       relayed.push(request.transaction);
     }

@@ -66,7 +66,6 @@ export interface PendingRequest {
   readonly hash: Bytes;
   readonly transaction: Bytes;
   readonly admittedNs: bigint;
-  readonly own: boolean;
   /** Waiting time after which it goes to everybody (again). */
   relayDueMs: number;
   complained: boolean;
