@@ -60,6 +60,52 @@ export const provenAnswer: Codec<ProvenAnswer> = fields<ProvenAnswer>({
   answer: boundedBytes(LIMITS.answerBytesMax),
 });
 
+/** A log answer of the ledger (leaf, position, path) with the transaction that the leaf tells of. */
+export interface ProvenEntry {
+  /** `LogAnswer` of the ledger, encoded. */
+  readonly answer: Bytes;
+  /** Its id stands in the leaf. */
+  readonly transaction: Bytes;
+}
+
+const entryFields = {
+  answer: boundedBytes(65_536),
+  transaction: boundedBytes(LIMITS.transactionBytesMax),
+} as const;
+
+/** A receipt (LM-9): one entry with the certified header that carries its app hash. Verified offline. */
+export interface ProvenLogEntry extends CertifiedHeader, ProvenEntry {}
+
+export const provenLogEntry: Codec<ProvenLogEntry> = fields<ProvenLogEntry>({
+  header: headerBytes,
+  certificate: certificateBytes,
+  ...entryFields,
+});
+
+/** Several entries under one header, each with its own path. */
+export interface ProvenLogEntries extends CertifiedHeader {
+  readonly entries: readonly ProvenEntry[];
+}
+
+export const provenLogEntries: Codec<ProvenLogEntries> = fields<ProvenLogEntries>({
+  header: headerBytes,
+  certificate: certificateBytes,
+  entries: list(fields<ProvenEntry>(entryFields), 1024),
+});
+
+/** Part of a list that only helps to find things: every item is proven by `getState` or `getLogEntry`. */
+export interface Listing {
+  /** Length of the whole list. */
+  readonly count: number;
+  /** As the ledger's query of that name gives them. */
+  readonly items: readonly Bytes[];
+}
+
+export const listing: Codec<Listing> = fields<Listing>({
+  count: uint(),
+  items: list(boundedBytes(1024), 1000),
+});
+
 /** This node's signed word on an outcome: f+1 equal ones confirm it before a header proves it. */
 export interface OutcomeReply {
   readonly id: Bytes;

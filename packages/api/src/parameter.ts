@@ -65,6 +65,31 @@ export function optionalWord<const T extends string>(...words: readonly T[]): Pa
   };
 }
 
+/** A short identifier, or absent. */
+export const optionalShortName: Parameter<string | null> = {
+  describe: 'short name [a-z0-9-]',
+  pattern: /^[a-z0-9-]{1,64}$/,
+  format: (value) => value ?? '',
+  parse: (raw) => raw,
+  absent: null,
+};
+
+/**
+ * Lists of the ledger: member ids; [institution, epoch]; record ids of an institution and epoch; record
+ * ids with a mark.
+ */
+export type ListName = 'members' | 'epochs' | 'epoch-records' | 'marked';
+
+export const listName: Parameter<ListName> = {
+  describe: 'members | epochs | epoch-records | marked',
+  pattern: /^(members|epochs|epoch-records|marked)$/,
+  format: (value) => value,
+  parse: (raw) =>
+    raw === 'members' || raw === 'epochs' || raw === 'epoch-records' || raw === 'marked'
+      ? raw
+      : null,
+};
+
 /** Prefix of a hashed state key in hexadecimal digits: 0 to 64 of them, `-` for the empty prefix. */
 export const nibblePrefix: Parameter<string> = {
   describe: '1…64 lower-case hex digits, or - for the empty prefix',

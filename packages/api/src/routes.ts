@@ -32,12 +32,18 @@ import {
 import {
   type CertifiedBlock,
   type CertifiedHeader,
+  type Listing,
   type ProvenAnswer,
+  type ProvenLogEntries,
+  type ProvenLogEntry,
   type Submitted,
   certifiedBlock,
   certifiedHeader,
   certifiedHeaders,
+  listing,
   provenAnswer,
+  provenLogEntries,
+  provenLogEntry,
   submitted,
 } from './messages-chain.ts';
 import {
@@ -58,15 +64,18 @@ import {
 } from './messages-institution.ts';
 import {
   type BlobName,
+  type ListName,
   blobName,
   grantIdParameter,
   handleParameter,
   heightOrLatest,
   heightParameter,
+  listName,
   memberIdParameter,
   nibblePrefix,
   numberParameter,
   objectKeyParameter,
+  optionalShortName,
   optionalWord,
   recordIdParameter,
   transactionIdParameter,
@@ -232,7 +241,7 @@ const submitTransaction: Route<NoValues, { readonly wait: 'final' | null }, Byte
   service: null,
 };
 
-const getReceipt: Route<{ readonly id: Bytes }, NoValues, null, ProvenAnswer> = {
+const getReceipt: Route<{ readonly id: Bytes }, NoValues, null, ProvenLogEntry> = {
   name: 'getReceipt',
   method: 'GET',
   path: '/v1/transactions/{id}/receipt',
@@ -241,7 +250,7 @@ const getReceipt: Route<{ readonly id: Bytes }, NoValues, null, ProvenAnswer> = 
   query: {},
   auth: { kind: 'none' },
   request: { kind: 'none' },
-  answer: { kind: 'cbor', codec: provenAnswer, bytesMax: LIMITS.answerBytesMax },
+  answer: { kind: 'cbor', codec: provenLogEntry, bytesMax: LIMITS.answerBytesMax },
   status: 200,
   proof: 'log inclusion under the app hash of a certified header',
   problems: ['notFound', 'notFinal'],
@@ -266,7 +275,7 @@ const getState: Route<{ readonly prefix: string }, NoValues, null, ProvenAnswer>
   service: null,
 };
 
-const getLogEntry: Route<{ readonly position: number }, NoValues, null, ProvenAnswer> = {
+const getLogEntry: Route<{ readonly position: number }, NoValues, null, ProvenLogEntry> = {
   name: 'getLogEntry',
   method: 'GET',
   path: '/v1/log/{position}',
@@ -275,7 +284,7 @@ const getLogEntry: Route<{ readonly position: number }, NoValues, null, ProvenAn
   query: {},
   auth: { kind: 'none' },
   request: { kind: 'none' },
-  answer: { kind: 'cbor', codec: provenAnswer, bytesMax: LIMITS.answerBytesMax },
+  answer: { kind: 'cbor', codec: provenLogEntry, bytesMax: LIMITS.answerBytesMax },
   status: 200,
   proof: 'log inclusion under the app hash of a certified header',
   problems: ['notFound', 'notFinal'],
@@ -287,7 +296,7 @@ const getLogRange: Route<
   { readonly level: number; readonly index: number },
   NoValues,
   null,
-  ProvenAnswer
+  ProvenLogEntries
 > = {
   name: 'getLogRange',
   method: 'GET',
@@ -297,26 +306,64 @@ const getLogRange: Route<
   query: {},
   auth: { kind: 'none' },
   request: { kind: 'none' },
-  answer: { kind: 'cbor', codec: provenAnswer, bytesMax: LIMITS.answerBytesMax },
+  answer: { kind: 'cbor', codec: provenLogEntries, bytesMax: LIMITS.answerBytesMax },
   status: 200,
-  proof: "one path from the subtree's root to the log root",
+  proof: 'log inclusion of each; none of the range is left out',
   problems: ['notFound', 'notFinal'],
   cost: 10,
   service: null,
 };
 
-const getGrantEvents: Route<{ readonly grantId: Bytes }, NoValues, null, ProvenAnswer> = {
+const getListing: Route<
+  { readonly name: ListName },
+  {
+    readonly institution: string | null;
+    readonly epoch: number;
+    readonly mark: 'package' | 'custodial' | null;
+    readonly from: number;
+  },
+  null,
+  Listing
+> = {
+  name: 'getListing',
+  method: 'GET',
+  path: '/v1/lists/{name}',
+  summary: 'Part of a list that helps to find things.',
+  params: { name: listName },
+  query: {
+    institution: optionalShortName,
+    epoch: numberParameter(0xffffff, 0),
+    mark: optionalWord('package', 'custodial'),
+    from: numberParameter(Number.MAX_SAFE_INTEGER, 0),
+  },
+  auth: { kind: 'none' },
+  request: { kind: 'none' },
+  answer: { kind: 'cbor', codec: listing, bytesMax: LIMITS.answerBytesMax },
+  status: 200,
+  proof: 'none for the list: each item is proven by getState or getLogEntry',
+  problems: ['malformed'],
+  cost: 2,
+  service: null,
+};
+
+const getGrantEvents: Route<
+  { readonly grantId: Bytes },
+  { readonly from: number },
+  null,
+  ProvenLogEntries
+> = {
   name: 'getGrantEvents',
   method: 'GET',
   path: '/v1/grants/{grantId}/events',
-  summary: 'Every access event of a grant with its proof.',
+  summary:
+    'What happened to a grant, each event with its proof; 256 events at most from the one with number `from` on.',
   params: { grantId: grantIdParameter },
-  query: {},
+  query: { from: numberParameter(Number.MAX_SAFE_INTEGER, 0) },
   auth: { kind: 'none' },
   request: { kind: 'none' },
-  answer: { kind: 'cbor', codec: provenAnswer, bytesMax: LIMITS.answerBytesMax },
+  answer: { kind: 'cbor', codec: provenLogEntries, bytesMax: LIMITS.answerBytesMax },
   status: 200,
-  proof: 'log inclusion of each; their number equals the event count in state',
+  proof: 'log inclusion of each; the numbered accesses equal the access count in state',
   problems: ['grantUnknown', 'notFinal'],
   cost: 5,
   service: null,
@@ -687,6 +734,7 @@ export const ROUTES: {
   readonly getState: typeof getState;
   readonly getLogEntry: typeof getLogEntry;
   readonly getLogRange: typeof getLogRange;
+  readonly getListing: typeof getListing;
   readonly getGrantEvents: typeof getGrantEvents;
   readonly getBlob: typeof getBlob;
   readonly putBlob: typeof putBlob;
@@ -718,6 +766,7 @@ export const ROUTES: {
   getState,
   getLogEntry,
   getLogRange,
+  getListing,
   getGrantEvents,
   getBlob,
   putBlob,
