@@ -30,6 +30,7 @@ export const DOMAIN_TAGS = {
   pbftViewChange: 'YILIAN-V1-PBFT-VIEW-CHANGE', // [tag, chainId, epoch, view, height, parent certificate, prepared]
   pbftNewView: 'YILIAN-V1-PBFT-NEW-VIEW', // [tag, chainId, epoch, view, height, hash of the view changes]
   pbftViewChanges: 'YILIAN-V1-PBFT-VIEW-CHANGES', // [tag, chainId, signed view changes]
+  trustCheckpoint: 'YILIAN-V1-TRUST-CHECKPOINT', // [tag, chainId, genesisId, height, blockId, timeNs, validatorsHash, nextValidatorsHash]
   // schemes: points
   labelPoint: 'YILIAN-V1-LABEL-BLS12381G2_XMD:SHA-256_SSWU_RO_', // H_lab: [tag, chainId, kind, name, hospitalId, period, beta]
   keywordPoint: 'YILIAN-V1-KEYWORD-BLS12381G2_XMD:SHA-256_SSWU_RO_', // H_kw: [tag, chainId, blinded keyword]

@@ -1,0 +1,121 @@
+/**
+ * From one trusted header to another. Sequential: the next header carries the set that the trusted one
+ * announced. Skipping: any later header, if more than a third of the *trusted* power signed it (so one
+ * correct member of the old set did) besides two thirds of its own (Tendermint light client, Braithwaite
+ * et al. 2020).
+ */
+import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
+import { verifyCertificate } from '../certificate.ts';
+import { type Header, HEADER_VERSION, headerId } from '../header.ts';
+import type { SignatureVerifier } from '../signature.ts';
+import { isWeakQuorum } from '../validator-set.ts';
+import type { LightBlock } from './light-block.ts';
+import type { TrustedBlock } from './trust.ts';
+
+export interface LightSettings {
+  /** How long a trusted set is believed: less than the time in which members who left can be held to account. */
+  readonly trustingPeriodNs: bigint;
+  /** How far a header may lie ahead of the client's clock. */
+  readonly clockDriftNs: bigint;
+}
+
+const DAY_NS = 86_400_000_000_000n;
+
+export const DEFAULT_LIGHT_SETTINGS: LightSettings = {
+  trustingPeriodNs: 14n * DAY_NS,
+  clockDriftNs: 60_000_000_000n,
+};
+
+export type LightRefusal =
+  | 'trustExpired'
+  | 'stale'
+  | 'forked'
+  | 'versionUnknown'
+  | 'wrongChain'
+  | 'wrongPrevious'
+  | 'timeNotGrowing'
+  | 'fromTheFuture'
+  | 'validatorsDiffer'
+  | 'certificateInvalid'
+  /** The only refusal that says nothing against the header: ask for one in between. */
+  | 'notEnoughOverlap';
+
+export type LightVerdict =
+  | { readonly ok: true; readonly trusted: TrustedBlock }
+  | { readonly ok: false; readonly code: LightRefusal };
+
+export interface LightCheck {
+  readonly trusted: TrustedBlock;
+  readonly block: LightBlock;
+  readonly nowNs: bigint;
+  readonly verifySignature: SignatureVerifier;
+  readonly settings?: LightSettings;
+}
+
+/** Any header at or above the trusted one. The certificate's signatures are all checked. */
+export function verifyLightBlock(check: LightCheck): LightVerdict {
+  const { trusted, block, nowNs, verifySignature } = check;
+  const settings = check.settings ?? DEFAULT_LIGHT_SETTINGS;
+  const { header, certificate, validators } = block;
+  const refuse = (code: LightRefusal): LightVerdict => ({ ok: false, code });
+  const blockId = headerId(header);
+  if (nowNs - trusted.timeNs > settings.trustingPeriodNs && trusted.height > 0n)
+    return refuse('trustExpired');
+  if (header.version !== HEADER_VERSION) return refuse('versionUnknown');
+  if (header.chainId !== trusted.chainId || validators.chainId !== trusted.chainId)
+    return refuse('wrongChain');
+  if (header.height < trusted.height) return refuse('stale');
+  if (header.height === trusted.height)
+    return equalBytes(blockId, trusted.blockId) ? { ok: true, trusted } : refuse('forked');
+  if (header.height === 1n ? header.timeNs < trusted.timeNs : header.timeNs <= trusted.timeNs)
+    return refuse('timeNotGrowing');
+  if (header.timeNs > nowNs + settings.clockDriftNs) return refuse('fromTheFuture');
+  if (!equalBytes(validators.hash, header.validatorsHash)) return refuse('validatorsDiffer');
+  const isNext = header.height === trusted.height + 1n;
+  if (isNext) {
+    if (!equalBytes(header.previousId, trusted.blockId)) return refuse('wrongPrevious');
+    if (!equalBytes(validators.hash, trusted.nextValidatorsHash)) return refuse('validatorsDiffer');
+  } else if (!overlaps(trusted, block)) return refuse('notEnoughOverlap');
+  const verified = verifyCertificate({
+    certificate,
+    height: header.height,
+    blockId,
+    validators,
+    verifySignature,
+  });
+  if (!verified.ok) return refuse('certificateInvalid');
+  return { ok: true, trusted: toTrusted(block, blockId) };
+}
+
+/** Whether the signers hold more than a third of the power that is trusted. */
+function overlaps({ validators: old }: TrustedBlock, { validators, certificate }: LightBlock): boolean {
+  const powers = new Map(old.validators.map(({ key, power }) => [toHex(key), power]));
+  let power = 0n;
+  for (const signer of new Set(certificate.signatures.map((vote) => vote.signer))) {
+    const key = validators.validators[signer]?.key;
+    if (key !== undefined) power += powers.get(toHex(key)) ?? 0n;
+  }
+  return isWeakQuorum(old, power);
+}
+
+function toTrusted({ header, validators }: LightBlock, blockId: Bytes): TrustedBlock {
+  const { chainId, height, timeNs, appHash, nextValidatorsHash } = header;
+  return { chainId, height, blockId, timeNs, appHash, validators, nextValidatorsHash };
+}
+
+/**
+ * An older header below a trusted one, by hashes alone: `headers` run downwards from the parent of
+ * `trusted`. Returns false at the first that is not the parent of the one above.
+ */
+export function verifyHeadersBelow(
+  trusted: { readonly previousId: Bytes; readonly height: bigint },
+  headers: readonly Header[],
+): boolean {
+  let { previousId, height } = trusted;
+  for (const header of headers) {
+    height -= 1n;
+    if (header.height !== height || !equalBytes(headerId(header), previousId)) return false;
+    ({ previousId } = header);
+  }
+  return true;
+}
