@@ -51,8 +51,8 @@ export const CHUNK_SIZES: readonly number[] = [1, 2, 4, 8, 16].map((times) => ti
 
 export const HEADER_BYTES_MAX: number = 1024 * 1024;
 export const SECTIONS_MAX = 1024;
-/** Chunks of one section: the nonce is a counter of 32 bits. */
-export const CHUNKS_MAX: number = 2 ** 32;
+/** Chunks of one record: 64 GiB in the smallest chunks, 1 TiB in the largest, 32 MiB of hashes. */
+export const CHUNKS_MAX: number = 2 ** 20;
 
 const OPTIONAL_BYTES_MAX = 65_536;
 const OTHER_SLOTS_MAX = 64;
@@ -180,6 +180,9 @@ export function parseHeader(bytes: Bytes): RecordHeader {
     throw malformed('chunk size');
   const sections = arrayOf(fields[6], 'sections');
   if (sections.length < 1 || sections.length > SECTIONS_MAX) throw malformed('number of sections');
+  const facts = sections.map((section, index) => sectionOf(section, index, chunkBytes));
+  if (facts.reduce((count, section) => count + section.chunkCount, 0) > CHUNKS_MAX)
+    throw malformed('number of chunks');
   const patientSlots = arrayOf(fields[7], 'patient slots');
   if (!PATIENT_SLOT_COUNTS.includes(patientSlots.length)) throw malformed('number of slots');
   return {
@@ -188,7 +191,7 @@ export function parseHeader(bytes: Bytes): RecordHeader {
     recordId: bytesOf(fields[3], 'record id', HASH_BYTES),
     chunkBytes,
     commitment: bytesOf(fields[5], 'commitment', COMMITMENT_BYTES),
-    sections: sections.map((section, index) => sectionOf(section, index, chunkBytes)),
+    sections: facts,
     patientSlots: patientSlots.map((slot) => bytesOf(slot, 'slot', patientSlotBytes(suite))),
     authorSlot: optionalBytesOf(fields[8], 'author slot'),
     package: optionalBytesOf(fields[9], 'package'),

@@ -31,7 +31,7 @@ export function encodeObjectHead(object: {
 /** Reads `length` bytes at `offset` of an object; fewer at its end. */
 export type ReadObject = (offset: number, length: number) => Eventual<Bytes>;
 
-/** An object's parts, nothing of it verified but that it has them. */
+/** An object's parts: the header is the one on chain, nothing else is verified yet. */
 export interface ObjectParts {
   readonly header: Bytes;
   readonly chunkHashes: readonly Bytes[];
@@ -55,13 +55,18 @@ export function objectBytesOf(headerBytes: number, header: RecordHeader): number
   return LENGTH_BYTES + headerBytes + HASH_BYTES * chunkCountOf(header) + bodyBytesOf(header);
 }
 
-/** @throws EnvelopeError `headerMalformed` */
-export async function readObject(read: ReadObject): Promise<ObjectParts> {
+/**
+ * The header is compared with its hash before its counts are believed.
+ * @throws EnvelopeError `headerHash`, `headerMalformed`
+ */
+export async function readObject(read: ReadObject, headerHash: Bytes): Promise<ObjectParts> {
   const prefix = await readExactly(read, 0, LENGTH_BYTES);
   const headerBytes = new DataView(prefix.buffer, prefix.byteOffset).getUint32(0);
   if (headerBytes > HEADER_BYTES_MAX)
     throw new EnvelopeError('headerMalformed', 'a header is longer than its limit');
   const header = await readExactly(read, LENGTH_BYTES, headerBytes);
+  if (!equalBytes(headerHashOf(header), headerHash))
+    throw new EnvelopeError('headerHash', 'the header is not the one on chain');
   const parsed = parseHeader(header);
   const count = chunkCountOf(parsed);
   const hashesOffset = LENGTH_BYTES + headerBytes;

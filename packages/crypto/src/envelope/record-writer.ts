@@ -171,8 +171,8 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
     const chunks: Bytes[] = [];
     let finalChunkBytes = 0;
     for await (const { bytes, isFinal } of divideIntoChunks(stream, chunkBytes)) {
-      if (chunks.length >= CHUNKS_MAX)
-        throw new EnvelopeError('notSealable', 'a section has more than 2^32 chunks');
+      if (chunkHashes.length + chunks.length >= CHUNKS_MAX)
+        throw new EnvelopeError('notSealable', 'a record has too many chunks');
       const place = { path, index: chunks.length, isFinal };
       const input = { ...chunkInput(context, secrets.contentKey, place), plaintext: bytes };
       const { ciphertext, tag } = await primitives.aead.sealParts(input);
