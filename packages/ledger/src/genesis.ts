@@ -70,4 +70,3 @@ export function applyGenesis(state: State, genesis: GenesisState): void {
   }
   state.put(stateKeys.settings(), encodeSettings(genesis.settings));
 }
-

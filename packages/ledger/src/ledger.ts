@@ -67,7 +67,12 @@ export interface Ledger {
 
 /** The driver broke the call grammar, or the store is not what the last commit left. A bug, not an input. */
 export class CallOrderError extends Error {
-  readonly code: 'notInitialised' | 'alreadyRunning' | 'wrongHeight' | 'notFinalized' | 'notCommitted';
+  readonly code:
+    | 'notInitialised'
+    | 'alreadyRunning'
+    | 'wrongHeight'
+    | 'notFinalized'
+    | 'notCommitted';
 
   constructor(code: CallOrderError['code'], message: string) {
     super(message);
@@ -121,7 +126,11 @@ export function createLedger(options: LedgerOptions): Ledger {
     const height = Number(block.height);
     if (height !== meta.height + 1)
       throw new CallOrderError('wrongHeight', `block ${height} does not follow ${meta.height}`);
-    return { store, meta, context: { height, time: secondsOf(block.timeNs), reporters: new Set() } };
+    return {
+      store,
+      meta,
+      context: { height, time: secondsOf(block.timeNs), reporters: new Set() },
+    };
   }
 
   return {
