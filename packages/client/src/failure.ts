@@ -115,6 +115,7 @@ export type UsageCode =
   | 'noRecord'
   | 'badVisitPackage'
   | 'noNode'
+  | 'noStore'
   | 'badAnchor'
   | 'badKeyring'
   | 'wrongPassphrase'

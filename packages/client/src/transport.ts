@@ -26,6 +26,10 @@ export interface NodeEndpoint {
   readonly institution: string;
   readonly operator: string;
   readonly isRegulator: boolean;
+  /** Member id of the store that this node runs, if it runs one. */
+  readonly store: MemberId | null;
+  /** Key of the institution's signing server, by which it issues records; null where there is none. */
+  readonly hospitalKey: Uint8Array | null;
 }
 
 export interface CallInput<Params, Query, Request> {

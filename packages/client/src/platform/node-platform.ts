@@ -80,9 +80,7 @@ async function createFileSpool(): Promise<Spool> {
 }
 
 /** @param overrides parts to replace, in tests above all */
-export async function createNodePlatform(
-  overrides: Partial<Platform> = {},
-): Promise<Platform> {
+export async function createNodePlatform(overrides: Partial<Platform> = {}): Promise<Platform> {
   const fetchOnWire: Fetch = (url, init) => globalThis.fetch(url, init);
   return {
     curve: overrides.curve ?? (await createMclCurve()),

@@ -59,9 +59,7 @@ function createWebAead(subtle: SubtleCrypto): Aead {
       if (input.sealed.length < TAG_BYTES) return null;
       const key = await importKey(input.key);
       try {
-        return new Uint8Array(
-          await subtle.decrypt(parameters(input), key, asSource(input.sealed)),
-        );
+        return new Uint8Array(await subtle.decrypt(parameters(input), key, asSource(input.sealed)));
       } catch {
         return null;
       }

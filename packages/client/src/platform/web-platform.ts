@@ -1,12 +1,7 @@
 /** The platform of a browser page: WebCrypto, IndexedDB, fetch. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { createMclCurve } from '@yilian/crypto/curve-mcl';
-import {
-  createBlobSpool,
-  type Platform,
-  type Storage,
-  waitWithTimer,
-} from './platform.ts';
+import { createBlobSpool, type Platform, type Storage, waitWithTimer } from './platform.ts';
 import { createWebPrimitives } from './web-ciphers.ts';
 
 const OBJECT_STORE = 'values';
