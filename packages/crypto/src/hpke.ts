@@ -43,11 +43,7 @@ export interface HpkeBinding {
   readonly aad: Bytes;
 }
 
-const suite = new CipherSuite(
-  KEM_DHKEM_X25519_HKDF_SHA256,
-  KDF_HKDF_SHA256,
-  AEAD_ChaCha20Poly1305,
-);
+const suite = new CipherSuite(KEM_DHKEM_X25519_HKDF_SHA256, KDF_HKDF_SHA256, AEAD_ChaCha20Poly1305);
 
 const PRIME = 2n ** 255n - 19n;
 

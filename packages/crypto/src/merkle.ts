@@ -84,10 +84,7 @@ export function nodesOf(leafHashes: readonly Bytes[], hash: HashFunction = sha25
 }
 
 /** MTH over leaf hashes. */
-export function rootOfLeafHashes(
-  leafHashes: readonly Bytes[],
-  hash: HashFunction = sha256,
-): Bytes {
+export function rootOfLeafHashes(leafHashes: readonly Bytes[], hash: HashFunction = sha256): Bytes {
   if (leafHashes.length === 0) return emptyRoot(hash);
   return rangeRoot(nodesOf(leafHashes, hash), 0, leafHashes.length, hash);
 }

@@ -57,9 +57,7 @@ function equationHolds(claim: SignatureClaim): boolean {
   const key = Point.fromBytes(claim.publicKey, true);
   const k = challenge(r, claim.publicKey, claim.message);
   const s = readScalar(claim.signature.subarray(32));
-  return Point.BASE.multiplyUnsafe(s).equals(
-    Point.fromBytes(r, true).add(key.multiplyUnsafe(k)),
-  );
+  return Point.BASE.multiplyUnsafe(s).equals(Point.fromBytes(r, true).add(key.multiplyUnsafe(k)));
 }
 
 const seed = new Uint8Array(32).fill(7);

@@ -55,7 +55,9 @@ function* pieces(bytes: Bytes, sizes: readonly number[]): Generator<Bytes> {
   }
 }
 
-const boundarySizes = [-1, 0, 1].flatMap((d) => [0, CHUNK_BYTES, 2 * CHUNK_BYTES].map((n) => n + d));
+const boundarySizes = [-1, 0, 1].flatMap((d) =>
+  [0, CHUNK_BYTES, 2 * CHUNK_BYTES].map((n) => n + d),
+);
 
 describe('a sealed record opens to what was sealed', () => {
   test.each([...boundarySizes.filter((size) => size >= 0), 15, 16, 17])(
@@ -268,9 +270,8 @@ describe('slots', () => {
     expect(await openAuthorSlot(without, author.privateKey)).toBeNull();
     const [{ authorSlot: foreign }] = [
       parseHeader(
-        (
-          await sealFixture({ randomBytes: seededBytes(2) }, [], { author: author.publicKey })
-        ).sealed.header,
+        (await sealFixture({ randomBytes: seededBytes(2) }, [], { author: author.publicKey }))
+          .sealed.header,
       ),
     ];
     await expect(
@@ -566,5 +567,4 @@ describe('what cannot be sealed', () => {
         expect.objectContaining(refused),
       );
   });
-
 });

@@ -133,5 +133,4 @@ describe('key parsing', () => {
     }
     await expect(deriveHpkeKeyPair(new Uint8Array(31))).rejects.toThrow(RangeError);
   });
-
 });

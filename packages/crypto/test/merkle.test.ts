@@ -59,10 +59,13 @@ describe('RFC 9162 reference tree', () => {
     },
   );
 
-  test.each(reference.inclusion)('has the known inclusion path of leaf $index of $size', (known) => {
-    const path = proveInclusion(nodesOf(referenceHashes), known.index, known.size);
-    expect(path.map(toHex)).toEqual(known.path);
-  });
+  test.each(reference.inclusion)(
+    'has the known inclusion path of leaf $index of $size',
+    (known) => {
+      const path = proveInclusion(nodesOf(referenceHashes), known.index, known.size);
+      expect(path.map(toHex)).toEqual(known.path);
+    },
+  );
 
   test.each(reference.consistency)('has the known path from $oldSize to $newSize', (known) => {
     const path = proveConsistency(nodesOf(referenceHashes), known.oldSize, known.newSize);

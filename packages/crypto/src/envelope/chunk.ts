@@ -19,7 +19,11 @@ export interface ChunkPlace {
 }
 
 /** Key, nonce and associated data of one chunk. */
-export function chunkInput(context: RecordContext, contentKey: Bytes, place: ChunkPlace): AeadInput {
+export function chunkInput(
+  context: RecordContext,
+  contentKey: Bytes,
+  place: ChunkPlace,
+): AeadInput {
   const nonce = new Uint8Array(NONCE_BYTES);
   new DataView(nonce.buffer).setUint32(NONCE_BYTES - 4, place.index);
   return {

@@ -40,10 +40,7 @@ export interface VerifiedRecord {
 }
 
 /** Step 1. @throws EnvelopeError `headerHash`, `headerMalformed`, `otherRecord`, `suiteNotAllowed` */
-export function verifyHeader(
-  bytes: Bytes,
-  expected: Omit<ExpectedRecord, 'digest'>,
-): RecordHeader {
+export function verifyHeader(bytes: Bytes, expected: Omit<ExpectedRecord, 'digest'>): RecordHeader {
   if (!equalBytes(headerHashOf(bytes), expected.headerHash))
     throw new EnvelopeError('headerHash', 'the header is not the one on chain');
   const header = parseHeader(bytes);

@@ -235,8 +235,7 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
           ? null
           : await sealAuthorSlot(context, closing.author, dataKey),
       package: closing.package ?? null,
-      authorship:
-        authorship === undefined ? null : sealAuthorship(context, dataKey, authorship),
+      authorship: authorship === undefined ? null : sealAuthorship(context, dataKey, authorship),
       administratorSlots: [],
       personSlots: [],
     };

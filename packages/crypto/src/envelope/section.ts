@@ -38,7 +38,11 @@ export interface Manifest {
 /** leaf = SHA-256(0x00 ‖ [path, ciphertext root, com_sec, salt]); salt and com_sec stay secret. */
 export function sectionLeaf(
   context: RecordContext,
-  input: { readonly path: string; readonly ciphertextRoot: Bytes; readonly secrets: SectionSecrets },
+  input: {
+    readonly path: string;
+    readonly ciphertextRoot: Bytes;
+    readonly secrets: SectionSecrets;
+  },
 ): Bytes {
   const { commitment, salt } = input.secrets;
   return hashLeaf(
