@@ -27,7 +27,8 @@ export function checkPointEncoding(bytes: Bytes, group: 'G1' | 'G2'): void {
   const flags = bytes[0] ?? 0;
   if ((flags & COMPRESSED) === 0)
     throw new PointError('encoding', 'only compressed points are accepted');
-  if ((flags & INFINITY) !== 0) throw new PointError('infinity', 'the point at infinity is refused');
+  if ((flags & INFINITY) !== 0)
+    throw new PointError('infinity', 'the point at infinity is refused');
   for (let offset = 0; offset < length; offset += 48) {
     const limb = bytes.slice(offset, offset + 48);
     if (offset === 0) limb[0] = (limb[0] ?? 0) & ~FLAGS;

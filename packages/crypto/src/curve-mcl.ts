@@ -285,7 +285,10 @@ class MclCurve implements Curve {
     return swapHalves(this.#mcl.finalExp(product).serialize());
   }
 
-  pairingsEqual(left: readonly Pair[], right: readonly { readonly g1: G1; readonly g2: G2 }[]): boolean {
+  pairingsEqual(
+    left: readonly Pair[],
+    right: readonly { readonly g1: G1; readonly g2: G2 }[],
+  ): boolean {
     const moved = right.map(({ g1, g2 }) => ({ g1: this.negateG1(g1), g2 }));
     const product = this.#millerProduct([...left, ...moved]);
     return product === undefined || this.#mcl.finalExp(product).isOne();

@@ -162,7 +162,10 @@ class NobleCurve implements Curve {
   pairingBytes(pairs: readonly Pair[]): Bytes {
     return fields.Fp12.toBytes(bls12_381.pairingBatch(realPairs(pairs)));
   }
-  pairingsEqual(left: readonly Pair[], right: readonly { readonly g1: G1; readonly g2: G2 }[]): boolean {
+  pairingsEqual(
+    left: readonly Pair[],
+    right: readonly { readonly g1: G1; readonly g2: G2 }[],
+  ): boolean {
     const moved = right.map(({ g1, g2 }) => ({ g1: this.negateG1(g1), g2 }));
     const product = bls12_381.pairingBatch(realPairs([...left, ...moved]));
     return fields.Fp12.eql(product, fields.Fp12.ONE);

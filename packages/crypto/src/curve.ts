@@ -114,7 +114,10 @@ export interface Curve {
   /** The canonical 576 bytes of ∏ e(g1, g2), for key derivation; factors with an identity count as 1. */
   pairingBytes(pairs: readonly Pair[]): Bytes;
   /** ∏ left = ∏ right, by one product and one final exponentiation. */
-  pairingsEqual(left: readonly Pair[], right: readonly { readonly g1: G1; readonly g2: G2 }[]): boolean;
+  pairingsEqual(
+    left: readonly Pair[],
+    right: readonly { readonly g1: G1; readonly g2: G2 }[],
+  ): boolean;
   prepareG2(point: G2): PreparedG2;
   freePreparedG2(prepared: PreparedG2): void;
 }

@@ -332,7 +332,10 @@ export function verifyNodeShare(input: {
     pairs.push({ point, key });
   }
   const { point, key } = weighPairs(curve, pairs, randomBytes);
-  const sound = curve.pairingsEqual([{ g1: verificationKey, g2: point }], [{ g1: curve.g1, g2: key }]);
+  const sound = curve.pairingsEqual(
+    [{ g1: verificationKey, g2: point }],
+    [{ g1: curve.g1, g2: key }],
+  );
   if (!sound) return undefined;
   return { grantId: body.grantId, index, verificationKey, keys: pairs } as unknown as KeyShare;
 }

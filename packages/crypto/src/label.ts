@@ -23,12 +23,7 @@ import { bindChain, type ChainContext } from './context.ts';
 import type { Curve, G2 } from './curve.ts';
 import { DOMAIN_TAGS } from './domain-tags.ts';
 import { hkdf } from './hash.ts';
-import {
-  type Month,
-  parseMonth,
-  parseQuarter,
-  type Quarter,
-} from './period.ts';
+import { type Month, parseMonth, parseQuarter, type Quarter } from './period.ts';
 
 export const BETA_BYTES = 16;
 export const ROOT_BYTES = 32;
@@ -219,10 +214,18 @@ export function deriveLabel(context: ChainContext, root: Bytes, name: LabelName)
 }
 
 /** The complete label, from K_patient. @throws LabelError */
-export function deriveOwnLabel(context: ChainContext, patientSecret: Bytes, name: LabelName): Label {
+export function deriveOwnLabel(
+  context: ChainContext,
+  patientSecret: Bytes,
+  name: LabelName,
+): Label {
   checkLabelName(name);
   const { hospitalId, period } = name;
-  return deriveLabel(context, deriveLabelRoot({ context, patientSecret, hospitalId, period }), name);
+  return deriveLabel(
+    context,
+    deriveLabelRoot({ context, patientSecret, hospitalId, period }),
+    name,
+  );
 }
 
 /** Q_ℓ = H_lab(ℓ). @throws LabelError */

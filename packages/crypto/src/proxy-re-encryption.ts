@@ -30,7 +30,8 @@
  *
  * QJ names: RKGen = `createGrant` (grant.ts), ReEnc = `reEncrypt`, Dec = `combineShares` + `deriveSlotKey`.
  */
-import { type Bytes, concatBytes, type RandomBytes } from './bytes.ts';
+import { type Bytes, concatBytes, equalBytes, type RandomBytes } from './bytes.ts';
+import { recordIdOf } from './capsule.ts';
 import type { SuiteContext } from './context.ts';
 import {
   type Curve,
@@ -147,6 +148,11 @@ export function reEncrypt(input: {
 }): ReEncryptedShare {
   const { curve, context, keyShare, labelKey, capsule, access, randomBytes } = input;
   if (curve.isIdentityG1(capsule)) throw new PointError('infinity', 'C is the identity');
+  // The log names a record, the computation a capsule: they must be one, else a read leaves a false trace.
+  if (!equalBytes(access.recordId, recordIdOf(curve, context, capsule)))
+    throw new Error('the access names another record than the capsule');
+  if (!equalBytes(access.grantId, keyShare.grantId))
+    throw new Error('the access belongs to another grant than the share');
   const { index, verificationKey } = keyShare;
   const u = randomScalar(curve, randomBytes);
   const inverse = curve.invertScalar(u);

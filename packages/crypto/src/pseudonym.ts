@@ -25,11 +25,7 @@ import { hkdf, ripemd160, sha256 } from './hash.ts';
 import { deriveKeywordSecret } from './keyword.ts';
 import { deriveLabelRoot } from './label.ts';
 import { type Month, parseMonth, type Quarter, quarterOfMonth } from './period.ts';
-import {
-  type PossessedKey,
-  provePossession,
-  verifyPossessedKey,
-} from './possession.ts';
+import { type PossessedKey, provePossession, verifyPossessedKey } from './possession.ts';
 import { encodeProof, type ExponentProof, parseProof, PROOF_BYTES } from './proof.ts';
 import { publicKey, type PublicKey } from './signature.ts';
 
@@ -186,8 +182,17 @@ export function decodeVisitPackage(curve: Curve, bytes: Bytes): VisitPackage {
   const value = decode(bytes);
   if (!Array.isArray(value) || value.length !== 9)
     throw new CodecError('malformed', 'a visit package has nine items');
-  const [hospitalId, month, visitKey, beta, patientKey, proof, keywordSecret, monthRoot, quarterRoot]: readonly Cbor[] =
-    value;
+  const [
+    hospitalId,
+    month,
+    visitKey,
+    beta,
+    patientKey,
+    proof,
+    keywordSecret,
+    monthRoot,
+    quarterRoot,
+  ]: readonly Cbor[] = value;
   if (!(hospitalId instanceof Uint8Array) || typeof month !== 'string')
     throw new CodecError('malformed', 'a visit package begins with hospital and month');
   return {

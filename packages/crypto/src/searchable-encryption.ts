@@ -27,7 +27,15 @@
  * Query = `trapdoorTagKey` + `searchEpoch`.
  */
 import { type Brand } from './brand.ts';
-import { type Bytes, CodecError, compareBytes, concatBytes, equalBytes, type RandomBytes, toHex } from './bytes.ts';
+import {
+  type Bytes,
+  CodecError,
+  compareBytes,
+  concatBytes,
+  equalBytes,
+  type RandomBytes,
+  toHex,
+} from './bytes.ts';
 import { type Cbor, decode, encode } from './cbor.ts';
 import { bindChain, bindSuite, type ChainContext, type SuiteContext } from './context.ts';
 import {
@@ -128,12 +136,7 @@ function keywordPoint(curve: Curve, context: ChainContext, keyword: BlindedKeywo
   return curve.hashToG2(DOMAIN_TAGS.keywordPoint, message);
 }
 
-function tagKeyFrom(
-  curve: Curve,
-  context: ChainContext,
-  epochPoint: G1,
-  secret: Bytes,
-): TagKey {
+function tagKeyFrom(curve: Curve, context: ChainContext, epochPoint: G1, secret: Bytes): TagKey {
   const info = bindChain(DOMAIN_TAGS.tagKey, context, curve.encodeG1(epochPoint));
   const key = hkdf({ ikm: secret, info, length: 32 });
   secret.fill(0);
@@ -337,7 +340,10 @@ export function decodeSearchToken(curve: Curve, bytes: Bytes): SearchToken {
     !(right instanceof Uint8Array) ||
     typeof month !== 'string'
   )
-    throw new CodecError('malformed', 'a search token is [mode, grantId, hospitalId, month, right]');
+    throw new CodecError(
+      'malformed',
+      'a search token is [mode, grantId, hospitalId, month, right]',
+    );
   const scope = { grantId: parseGrantId(grantId), hospitalId, month: parseMonth(month) };
   if (mode === 'pk') return { ...scope, mode, trapdoor: curve.parseG2(right) };
   if (mode === 'sym' && right.length === 32) return { ...scope, mode, tagKey: right as TagKey };

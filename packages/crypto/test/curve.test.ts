@@ -35,7 +35,11 @@ function compress(x: readonly string[], y: readonly string[]): string {
   const bytes = concatBytes(...limbs);
   const p = bls12_381.fields.Fp.ORDER;
   // The sign is that of the highest nonzero coefficient.
-  const sign = [...y].reverse().map((limb) => BigInt(`0x${limb}`)).find((limb) => limb !== 0n) ?? 0n;
+  const sign =
+    [...y]
+      .reverse()
+      .map((limb) => BigInt(`0x${limb}`))
+      .find((limb) => limb !== 0n) ?? 0n;
   bytes[0] = (bytes[0] ?? 0) | 0x80 | (sign > (p - 1n) / 2n ? 0x20 : 0);
   return toHex(bytes);
 }
@@ -61,9 +65,7 @@ function g2OutsideSubgroup(): Bytes {
     const right = Fp2.add(Fp2.mul(Fp2.sqr(x), x), Fp2.fromBigTuple([4n, 4n]));
     try {
       const y = Fp2.sqrt(right);
-      return fromHex(
-        compress([toLimb(x.c0), toLimb(x.c1)], [toLimb(y.c0), toLimb(y.c1)]),
-      );
+      return fromHex(compress([toLimb(x.c0), toLimb(x.c1)], [toLimb(y.c0), toLimb(y.c1)]));
     } catch {
       continue;
     }
@@ -214,7 +216,9 @@ describe.each(bothCurves)('what the curve on $backend promises', (curve: Curve) 
     expect(() => curve.encodeG1(g1)).toThrow('another backend');
     expect(() => curve.encodeG2(g2)).toThrow('another backend');
     expect(() => curve.pairingBytes([{ g1, g2 }])).toThrow('another backend');
-    expect(() => curve.encodeScalar(present(other).scalarFromInteger(1n))).toThrow('another backend');
+    expect(() => curve.encodeScalar(present(other).scalarFromInteger(1n))).toThrow(
+      'another backend',
+    );
   });
 
   test('pairing: bilinear, not degenerate, prepared or not, identities count as one', () => {
@@ -242,7 +246,10 @@ describe.each(bothCurves)('what the curve on $backend promises', (curve: Curve) 
     const [two, three, eight] = [2n, 3n, 8n].map((value) => curve.scalarFromInteger(value));
     const product = curve.pairingBytes([
       { g1: curve.multiplyG1(curve.g1, present(two)), g2: curve.g2 },
-      { g1: curve.multiplyG1(curve.g1, present(two)), g2: curve.multiplyG2(curve.g2, present(three)) },
+      {
+        g1: curve.multiplyG1(curve.g1, present(two)),
+        g2: curve.multiplyG2(curve.g2, present(three)),
+      },
     ]);
     const single = curve.pairingBytes([
       { g1: curve.multiplyG1(curve.g1, present(eight)), g2: curve.g2 },
