@@ -42,7 +42,7 @@ export const epochKeyAnswer: Codec<EpochKeyAnswer> = fields<EpochKeyAnswer>({
 
 /** `postInstitutionRecord`. */
 export interface InstitutionRecordPost {
-  /** The unsigned transaction (issueRecord or amendRecord) whose sender is the institution's key. */
+  /** `encodeUnsignedTransaction` of an issueRecord or amendRecord whose sender is the institution's key. */
   readonly transaction: Bytes;
   /** [stores, object key] sealed to the author's HPKE key: kept for the author, closed to the institution's disks. */
   readonly sealedLocation: Bytes;
