@@ -8,7 +8,9 @@
  * backend starts; without them the same results come from noble's hash_to_field and mcl's map.
  */
 import { bls12_381 } from '@noble/curves/bls12-381.js';
+// oxlint-disable-next-line no-restricted-imports -- this is the file that the rule names
 import * as mclNamespace from 'mcl-wasm';
+// oxlint-disable-next-line no-restricted-imports -- as above
 import type { G1 as MclG1, G2 as MclG2, Fr as MclFr, GT as MclGT } from 'mcl-wasm';
 import { hash_to_field } from '@noble/curves/abstract/hash-to-curve.js';
 import { sha256 } from '@noble/hashes/sha2.js';

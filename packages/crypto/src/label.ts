@@ -76,16 +76,10 @@ export class LabelError extends Error {
 }
 
 function nameOf(label: LabelName): Cbor {
-  switch (label.kind) {
-    case 'visit':
-      return label.visitKey;
-    case 'class':
-      return label.resourceType;
-    case 'section':
-      return [label.visitKey, label.path];
-    case 'summary':
-      return '';
-  }
+  if (label.kind === 'visit') return label.visitKey;
+  if (label.kind === 'class') return label.resourceType;
+  if (label.kind === 'section') return [label.visitKey, label.path];
+  return '';
 }
 
 /** Callers hold typed labels, but labels also come out of forms and JSON: the rules are checked here. */

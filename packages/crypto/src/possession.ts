@@ -8,7 +8,6 @@
  */
 import { type Brand } from './brand.ts';
 import type { Bytes, RandomBytes } from './bytes.ts';
-import type { Cbor } from './cbor.ts';
 import type { ChainContext } from './context.ts';
 import type { Curve, G1, Scalar } from './curve.ts';
 import { DOMAIN_TAGS } from './domain-tags.ts';
@@ -32,18 +31,14 @@ function possessionStatement(
   purpose: PossessionPurpose,
 ): Statement {
   const key = curve.encodeG1(patientKey);
-  const items = ((): { tag: Statement['tag']; before: readonly Cbor[] } => {
-    switch (purpose.kind) {
-      case 'visit':
-        return {
-          tag: DOMAIN_TAGS.possessionVisit,
-          before: [key, purpose.hospitalId, purpose.visitKey],
-        };
-      case 'certificate':
-        return { tag: DOMAIN_TAGS.possessionCertificate, before: [key, purpose.requestHash] };
-    }
-  })();
-  return { ...items, context, suite: null, after: [] };
+  const common = { context, suite: null, after: [] };
+  return purpose.kind === 'visit'
+    ? {
+        ...common,
+        tag: DOMAIN_TAGS.possessionVisit,
+        before: [key, purpose.hospitalId, purpose.visitKey],
+      }
+    : { ...common, tag: DOMAIN_TAGS.possessionCertificate, before: [key, purpose.requestHash] };
 }
 
 /** P = g1^a. */

@@ -363,10 +363,7 @@ export function createDecoyToken(input: {
   const { curve, context, mode, randomBytes, grantId, hospitalId, month } = input;
   const scope = { grantId, hospitalId, month };
   const keyword = randomBytes(32) as BlindedKeyword;
-  switch (mode) {
-    case 'pk':
-      return { ...scope, mode, trapdoor: keywordPoint(curve, context, keyword) };
-    case 'sym':
-      return { ...scope, mode, tagKey: deriveSymmetricTagKey(context, keyword) };
-  }
+  return mode === 'pk'
+    ? { ...scope, mode, trapdoor: keywordPoint(curve, context, keyword) }
+    : { ...scope, mode, tagKey: deriveSymmetricTagKey(context, keyword) };
 }

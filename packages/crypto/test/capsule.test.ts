@@ -35,6 +35,8 @@ const curve = fast;
 const otherChain: SuiteContext = { chainId: 'another', suite: 'intl' };
 const txc = sha256(Uint8Array.of(1));
 
+const stuck = (length: number): Bytes => new Uint8Array(length).fill(7);
+
 function sealed(): {
   readonly patient: ReturnType<typeof createPatient>;
   readonly record: ReturnType<typeof sealRecord>;
@@ -225,7 +227,6 @@ describe('F2 a capsule belongs to one transaction', () => {
 
   test('F2 a repeating random source repeats the record id, which the ledger refuses', () => {
     const patient = createPatient(curve);
-    const stuck = (length: number): Bytes => new Uint8Array(length).fill(7);
     const first = sealRecord(curve, patient, [visitLabel(patient)], stuck);
     const second = sealRecord(curve, patient, [visitLabel(patient)], stuck);
     expect(second.recordId).toEqual(first.recordId);

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Bytes, concatBytes, equalBytes, toHex } from '../src/bytes.ts';
 import { deriveConditionalKey, deriveSlotKey, type Encapsulation } from '../src/capsule.ts';
@@ -475,6 +475,10 @@ describe('F18 the grantee’s check', () => {
   });
 });
 
+/** D_i of a grant with one label. */
+const point = (grant: NewGrant, index: number): G2 =>
+  present(present(grant.nodeShares[index - 1]).keys[0]);
+
 describe('F14 thresholds', () => {
   const patient = createPatient(curve);
   const label = visitLabel(patient);
@@ -536,11 +540,8 @@ describe('F14 thresholds', () => {
   test('F14 (iii) the attack: seeded coins, only t changed, 1 + 2 corrupt nodes and the doctor get D', () => {
     // Why coefficients come from the CSPRNG: with repeated coins the shares of two grants lie on two
     // polynomials that differ in the last coefficient only, and three nodes, below both thresholds, win.
-    const stuck = (): typeof randomBytes => seededRandom('retry');
-    const first = grantWith(2, [1, 2, 3, 4], stuck());
-    const second = grantWith(3, [1, 2, 3, 4], stuck());
-    const point = (grant: NewGrant, index: number): G2 =>
-      present(present(grant.nodeShares[index - 1]).keys[0]);
+    const first = grantWith(2, [1, 2, 3, 4], seededRandom('retry'));
+    const second = grantWith(3, [1, 2, 3, 4], seededRandom('retry'));
     const three = curve.subtractScalars(curve.scalarFromInteger(4n), curve.scalarFromInteger(1n));
     // (second − first)(1) = f_2·1: from node 1 in both, then first = second − f_2 z² at nodes 1 and 2.
     const f2 = curve.addG2(point(second, 1), curve.negateG2(point(first, 1)));

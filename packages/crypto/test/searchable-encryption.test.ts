@@ -1,5 +1,5 @@
 import { createCipheriv } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Bytes, concatBytes, toHex } from '../src/bytes.ts';
 import { bindChain } from '../src/context.ts';
@@ -55,7 +55,8 @@ import { randomBytes } from './support/randomness.ts';
 const hospitalA = Uint8Array.of(0xa);
 const hospitalB = Uint8Array.of(0xb);
 const stroke: Keyword = { type: 'code', text: 'icd10:I63.9' };
-const { encryptBlocks } = purePrimitives;
+const encryptBlocks = (key: Bytes, blocks: Bytes): Bytes =>
+  purePrimitives.encryptBlocks(key, blocks);
 
 /** Native AES-256 in ECB mode, as a node would inject it. */
 function nativeBlocks(key: Bytes, blocks: Bytes): Bytes {
@@ -166,6 +167,11 @@ describe.each(curves)('search on $backend', (curve) => {
 });
 
 const curve = fast;
+
+const record = (tags: readonly Bytes[]): { recordId: Bytes; tags: readonly Bytes[] } => ({
+  recordId: randomBytes(32),
+  tags,
+});
 
 describe('an epoch index', () => {
   const patient = createPatient(curve);
@@ -283,10 +289,6 @@ describe('an epoch index', () => {
   });
 
   test('packing refuses ragged records and tags of another length', () => {
-    const record = (tags: readonly Bytes[]): { recordId: Bytes; tags: readonly Bytes[] } => ({
-      recordId: randomBytes(32),
-      tags,
-    });
     const tag = randomBytes(TAG_BYTES);
     expect(codeOf(() => packEpochIndex([record([tag]), record([tag, tag])]))).toBe('malformed');
     expect(codeOf(() => packEpochIndex([record([randomBytes(23)])]))).toBe('malformed');
