@@ -79,7 +79,10 @@ export function createReEncryption(options: ReEncryptionOptions): ReEncryptionSe
     grant: Grant,
     salt: Bytes,
     body: GrantBody,
-  ): Served<{ readonly labels: ReadonlySet<number>; readonly records: readonly Bytes[] | 'all' }> => {
+  ): Served<{
+    readonly labels: ReadonlySet<number>;
+    readonly records: readonly Bytes[] | 'all';
+  }> => {
     let labels = new Set(body.points.keys());
     let records: readonly Bytes[] | 'all' = body.records;
     for (const hash of grant.narrowings) {
@@ -111,7 +114,9 @@ export function createReEncryption(options: ReEncryptionOptions): ReEncryptionSe
     const entry = vault.get(grant.id, SHARE_ENTRY);
     switch (entry.kind) {
       case 'missing':
-        return refuse(holder.share === 'kept' && !holder.acknowledged ? 'shareMissing' : 'shareLost');
+        return refuse(
+          holder.share === 'kept' && !holder.acknowledged ? 'shareMissing' : 'shareLost',
+        );
       case 'lost':
         return refuse('shareLost');
       case 'kept':

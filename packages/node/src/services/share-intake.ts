@@ -38,11 +38,7 @@ export interface KeptShare {
 }
 
 export function encodeKeptShare(curve: Curve, kept: KeptShare): Bytes {
-  return encode([
-    kept.salt,
-    encodeGrantBody(curve, kept.body),
-    encodeKeyShare(curve, kept.share),
-  ]);
+  return encode([kept.salt, encodeGrantBody(curve, kept.body), encodeKeyShare(curve, kept.share)]);
 }
 
 /** Only for what this node sealed itself. @throws CodecError */

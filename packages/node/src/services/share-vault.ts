@@ -37,8 +37,7 @@ export function createShareVault(options: {
   readonly randomBytes: RandomBytes;
 }): ShareVault {
   const { slots, shelf, randomBytes } = options;
-  const placeOf = (grantId: Bytes, name: string): Bytes =>
-    concatBytes(grantId, encode(name));
+  const placeOf = (grantId: Bytes, name: string): Bytes => concatBytes(grantId, encode(name));
   // Two first entries of one grant must not make two keys.
   const making = new Map<string, Promise<Bytes>>();
 

@@ -14,7 +14,7 @@ import { type Bytes, concatBytes, equalBytes, toHex, u64be } from '@yilian/crypt
 import { type ChainContext, bindChain } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { sha256 } from '@yilian/crypto/hash';
-import type { Announcement, ContentCheck, ObjectStore, PutResult } from './object-store.ts';
+import type { Announcement, ObjectStore, PutResult, VerifyContent } from './object-store.ts';
 
 const HEAD_BYTES = 72;
 
@@ -22,8 +22,7 @@ export interface FileObjectStoreOptions {
   readonly directory: string;
   readonly context: ChainContext;
   readonly objectBytesMax: number;
-  /** A fresh check for one upload. */
-  readonly createCheck: (announced: Announcement) => ContentCheck;
+  readonly verify: VerifyContent;
 }
 
 function headOf(announced: Announcement): Bytes {
@@ -57,7 +56,7 @@ function isTaken(error: unknown): boolean {
 
 /** Makes the directories and erases what an interrupted upload left. */
 export async function openFileObjectStore(options: FileObjectStoreOptions): Promise<ObjectStore> {
-  const { directory, context, objectBytesMax, createCheck } = options;
+  const { directory, context, objectBytesMax, verify } = options;
   const incoming = join(directory, 'incoming');
   await rm(incoming, { recursive: true, force: true });
   await mkdir(incoming, { recursive: true });
@@ -73,16 +72,19 @@ export async function openFileObjectStore(options: FileObjectStoreOptions): Prom
     announced: Announcement,
     content: AsyncIterable<Bytes>,
   ): Promise<boolean> => {
-    const check = createCheck(announced);
     await writeAll(file, headOf(announced));
     let received = 0;
-    for await (const part of content) {
-      received += part.length;
-      if (received > announced.length) return false;
-      check.update(part);
-      await writeAll(file, part);
+    // Every piece is written as it is checked: nothing is read twice, nothing is held.
+    async function* written(): AsyncGenerator<Bytes> {
+      for await (const part of content) {
+        received += part.length;
+        if (received > announced.length) return;
+        await writeAll(file, part);
+        yield part;
+      }
     }
-    if (received !== announced.length || !check.finish()) return false;
+    const isGood = await verify(announced, written());
+    if (!isGood || received !== announced.length) return false;
     await file.sync();
     return true;
   };

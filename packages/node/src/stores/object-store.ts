@@ -28,13 +28,14 @@ export type PutResult =
   | { readonly kind: 'mismatch' }
   | { readonly kind: 'tooLarge' };
 
-/** Checks a stream of bytes against an announcement; see `createDigestCheck`. */
-export interface ContentCheck {
-  /** Bytes in order. */
-  update(part: Bytes): void;
-  /** Whether everything was there and is what was announced. Once. */
-  finish(): boolean;
-}
+/**
+ * Consumes a stream and says whether it is what was announced. It may stop early at a fault, and must
+ * read everything before it says yes.
+ */
+export type VerifyContent = (
+  announced: Announcement,
+  content: AsyncIterable<Bytes>,
+) => Promise<boolean>;
 
 export interface ObjectStore {
   /** Durable (content and name) when it resolves with `stored`. */
