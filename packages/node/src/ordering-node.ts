@@ -3,9 +3,40 @@
  * observer), and answers only from *final* state, that is: certificate checked and the state durable
  * on this node's disk. Everything else of the node (HTTP, services) is built on this interface.
  */
-import type { Genesis, Outcome, QueryResult, Query, Refusal } from '@yilian/consensus/application';
-import type { Bytes } from '@yilian/crypto/bytes';
+import { join } from 'node:path';
+import type {
+  Application,
+  Genesis,
+  Outcome,
+  Query,
+  QueryResult,
+  Refusal,
+} from '@yilian/consensus/application';
+import type { ChainTip } from '@yilian/consensus/chain-tip';
+import { decodeWalRecord } from '@yilian/consensus/pbft/message-codec';
+import type { WalRecord } from '@yilian/consensus/pbft/wal';
+import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
+import { decode } from '@yilian/crypto/cbor';
+import { bindChain } from '@yilian/crypto/context';
+import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { publicKey } from '@yilian/crypto/signature';
+import { createLedger } from '@yilian/ledger/ledger';
+import { FinalBlocks } from './ordering/final-blocks.ts';
+import { createIdentify, findOutcome } from './ordering/ledger-application.ts';
+import { Mempool } from './ordering/mempool.ts';
+import { openChain } from './ordering/open-chain.ts';
+import { createPbftDriver } from './ordering/pbft-driver.ts';
+import { sha256 } from './ordering/sha256.ts';
 import type { Peers, PeerStatus } from './peers/peers.ts';
+import { type AppendFile, openAppendFile } from './storage/append-file.ts';
+import { createChainStore } from './storage/chain-store.ts';
+import { type KeyValueStore, StorageError } from './storage/key-value-store.ts';
+import { openLmdbStore } from './storage/lmdb-store.ts';
+import { openWriteAheadLog } from './storage/write-ahead-log.ts';
+import { createCheckPool } from './verification/check-pool.ts';
+import { createTransactionVerifier } from './verification/transaction-verifier.ts';
+import { nameOf, nameOfTransaction } from './verification/verified-transactions.ts';
+import { createSigner } from './verification/verify-signature.ts';
 
 /** What became of a transaction, from this node's own final state. */
 export interface FinalOutcome {
@@ -106,6 +137,8 @@ export interface OrderingOptions {
   /** 32-byte Ed25519 seed: the consensus key, or an observer's node key. */
   readonly secretKey: Bytes;
   readonly peers: Peers;
+  /** Default: LMDB and a file under `directory`. */
+  readonly disk?: OrderingDisk;
   readonly settings?: Partial<OrderingSettings>;
   readonly clockNs?: () => bigint;
   /** Structured log without personal data. */
@@ -131,10 +164,244 @@ export interface OrderingSettings {
   readonly verificationWorkers: number;
 }
 
+/** What a node stands on; tests put a faulty disk here. */
+export interface OrderingDisk {
+  openStore(): KeyValueStore;
+  openLog(): Promise<AppendFile>;
+}
+
+const DEFAULT_SETTINGS: OrderingSettings = {
+  blockIntervalMs: 250,
+  blockCountMax: 1_000,
+  blockBytesMax: 1_048_576,
+  heartbeatMs: 10_000,
+  viewTimeoutMs: 2_000,
+  mempoolCountMax: 20_000,
+  mempoolBytesMax: 48 * 1024 * 1024,
+  mempoolCountPerSourceMax: 10_000,
+  verificationWorkers: 1,
+};
+
+/** Checks that may wait for the workers before admission says no: about a second of one core. */
+const CHECKS_PENDING_MAX = 15_000;
+const HEADERS_MAX = 100;
+
+function diskOf(directory: string): OrderingDisk {
+  return {
+    openStore: () => openLmdbStore(join(directory, 'chain')),
+    openLog: () => openAppendFile(join(directory, 'write-ahead.log')),
+  };
+}
+
+function systemClockNs(): bigint {
+  return BigInt(Date.now()) * 1_000_000n;
+}
+
+/** @throws StorageError `damaged` when a record does not decode */
+function decodeRecords(payloads: readonly Bytes[]): readonly WalRecord[] {
+  try {
+    return payloads.flatMap((payload) => {
+      const records = decode(payload, { bytesMax: WAL_PAYLOAD_BYTES_MAX, depthMax: 2 });
+      if (!Array.isArray(records)) throw new TypeError('a frame holds no list of records');
+      return records.map((record: unknown) => {
+        if (!(record instanceof Uint8Array)) throw new TypeError('a record is no byte string');
+        return decodeWalRecord(record);
+      });
+    });
+  } catch (cause) {
+    throw new StorageError('damaged', 'the write-ahead log holds no records', { cause });
+  }
+}
+
+const WAL_PAYLOAD_BYTES_MAX = 64 * 1024 * 1024;
+
 /**
  * Opens the disk, replays what is left of the last run, and starts ordering.
  * @throws StorageError when the disk is damaged or belongs to another chain
  */
-export function createOrderingNode(options: OrderingOptions): Promise<OrderingNode> {
-  return Promise.reject(new Error(`not assembled yet: ${options.directory}`));
+export async function createOrderingNode(options: OrderingOptions): Promise<OrderingNode> {
+  const { genesis, peers, disk = diskOf(options.directory) } = options;
+  const settings = { ...DEFAULT_SETTINGS, ...options.settings };
+  const clockNs = options.clockNs ?? systemClockNs;
+  const onEvent = options.log ?? ((): void => undefined);
+  const key = publicKey(options.secretKey);
+  const sign = createSigner(options.secretKey);
+  const context = { chainId: genesis.chainId };
+
+  const store = disk.openStore();
+  const chain = createChainStore(store);
+  const log = await openWriteAheadLog(await disk.openLog());
+  if (log.cutTail) onEvent({ level: 'info', event: 'tornTailCut' });
+  const application: Application = createLedger({ reader: chain.state, hash: sha256 });
+  const pool = createCheckPool({
+    workers: settings.verificationWorkers,
+    onFailure: (error) => onEvent({ level: 'error', event: 'workerDied', reason: String(error) }),
+  });
+  const verifier = createTransactionVerifier(application, pool);
+  const identify = createIdentify();
+  const finalBlocks = new FinalBlocks(identify, onEvent);
+  const mempool = new Mempool({
+    countMax: settings.mempoolCountMax,
+    bytesMax: settings.mempoolBytesMax,
+    countPerSourceMax: settings.mempoolCountPerSourceMax,
+  });
+
+  const closeDisk = async (): Promise<void> => {
+    await pool.close();
+    await log.close();
+    await store.close();
+  };
+  let tip: ChainTip;
+  let records: readonly WalRecord[];
+  try {
+    records = decodeRecords(log.recovered);
+    tip = await openChain({ genesis, application, chain, verifier });
+  } catch (error) {
+    await closeDisk();
+    throw error;
+  }
+
+  const driver = createPbftDriver({
+    chainId: genesis.chainId,
+    key,
+    sign,
+    application,
+    chain,
+    log,
+    records,
+    tip,
+    peers,
+    verifier,
+    finalBlocks,
+    settings: {
+      blockCountMax: settings.blockCountMax,
+      blockBytesMax: settings.blockBytesMax,
+      blockIntervalMs: settings.blockIntervalMs,
+      heartbeatMs: settings.heartbeatMs,
+      viewTimeoutMs: settings.viewTimeoutMs,
+      requestsCountMax: settings.mempoolCountMax,
+      requestsBytesMax: settings.mempoolBytesMax,
+    },
+    clockNs,
+    onEvent,
+    onSettled: (txs) => {
+      if (mempool.count > 0) for (const tx of txs) mempool.release(nameOfTransaction(tx));
+    },
+    onDropped: (hashes) => {
+      for (const hash of hashes) mempool.release(nameOf(hash));
+    },
+  });
+  driver.start();
+
+  const submit = async (tx: Bytes, source: string): Promise<Submission> => {
+    if (driver.halted() !== undefined) return notAdmitted('unavailable');
+    const id = identify(tx);
+    if (id === undefined) {
+      const inspection = application.inspect(tx);
+      return inspection.ok ? notAdmitted('malformed') : { admitted: false, ...inspection };
+    }
+    if (verifier.pending() > CHECKS_PENDING_MAX) return notAdmitted('mempoolFull');
+    const name = nameOfTransaction(tx);
+    const reservation = mempool.reserve(name, tx, id, source);
+    if (reservation.kind === 'known') return { admitted: true, id };
+    if (reservation.kind === 'refused') return { admitted: false, rejection: reservation.rejection };
+    let answer: Refusal | 'admitted';
+    try {
+      const [verdict] = await verifier.verify([tx]);
+      if (verdict === undefined) answer = { code: 'unavailable' };
+      else if (!verdict.ok) answer = verdict.rejection;
+      else answer = await driver.admit(verdict.transaction.tx, verdict.transaction.checks);
+    } catch {
+      // The pool closes when the node stops or a worker died.
+      answer = { code: 'unavailable' };
+    }
+    if (answer === 'admitted') return { admitted: true, id };
+    mempool.release(name);
+    return { admitted: false, rejection: answer };
+  };
+  const readHeader = (height: bigint): CertifiedHeader | undefined => {
+    const stored = chain.header(height);
+    return stored === undefined ? undefined : { height, ...stored };
+  };
+  const heightOf = (height: bigint | 'latest'): bigint =>
+    height === 'latest' ? driver.final().height : height;
+  const query = (asked: Query): QueryResult => {
+    try {
+      return application.query(asked);
+    } catch (error) {
+      // While the first block is on its way to the disk there is no state to show.
+      if (driver.final().height === 0n) return { ok: false, code: 'heightUnknown' };
+      throw error;
+    }
+  };
+  let stopping: Promise<void> | undefined;
+  return {
+    submit: (tx, source = 'local') => submit(new Uint8Array(tx), source),
+    outcome: async (id, timeoutMs) => {
+      const known = findOutcome({ query }, id);
+      return known ?? finalBlocks.wait(id, timeoutMs);
+    },
+    outcomeNow: (id) => findOutcome({ query }, id),
+    signReply: (final) => {
+      const { id, height, index, outcome } = final;
+      const word = outcome.ok ? 'ok' : outcome.rejection.code;
+      const message = bindChain(DOMAIN_TAGS.outcomeReply, context, id, height, index, word);
+      return { ...final, key, signature: sign(message) };
+    },
+    query,
+    header: (height) => readHeader(heightOf(height)),
+    headers: (from, count) => {
+      const found: CertifiedHeader[] = [];
+      for (let height = from; found.length < Math.min(count, HEADERS_MAX); height++) {
+        const header = readHeader(height);
+        if (header === undefined) break;
+        found.push(header);
+      }
+      return found;
+    },
+    block: (asked) => {
+      const height = heightOf(asked);
+      const stored = chain.header(height);
+      const decided = chain.block(height);
+      if (stored === undefined || decided === undefined) return undefined;
+      return { height, ...stored, txs: decided.block.transactions };
+    },
+    latest: () => {
+      const { height, timeNs } = driver.final();
+      return { height, timeNs };
+    },
+    clockNs,
+    subscribe: (listener) => finalBlocks.subscribe(listener),
+    status: () => {
+      const final = driver.final();
+      const { view, primary } = driver.position();
+      const { validators } = final.validators;
+      return {
+        chainId: genesis.chainId,
+        key,
+        role: validators.some((each) => equalBytes(each.key, key)) ? 'validator' : 'observer',
+        height: final.height,
+        appHash: final.appHash,
+        view,
+        primary,
+        validators,
+        peers: peers.status(),
+        mempool: { count: mempool.count, bytes: mempool.bytes },
+        stateEntries: chain.entries(),
+        halted: driver.halted(),
+      };
+    },
+    stop: () => {
+      stopping ??= (async () => {
+        await peers.close();
+        await driver.stop();
+        await closeDisk();
+      })();
+      return stopping;
+    },
+  };
+}
+
+function notAdmitted(code: string): Submission {
+  return { admitted: false, rejection: { code } };
 }

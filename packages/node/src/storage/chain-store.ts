@@ -44,10 +44,10 @@ export interface StoredHeader {
 export interface ChainStore {
   /** The application's view of its own keys. */
   readonly state: { get(key: Bytes): Bytes | undefined };
-  /** Undefined before `initialise`. */
+  /** Undefined before the first block. */
   tip(): ChainTip | undefined;
-  /** Height 0: the application's genesis writes and the first tip. */
-  initialise(input: { genesisId: Bytes; tip: ChainTip; writes: WriteBatch }): Promise<void>;
+  /** Height 0: says to which chain this database belongs. @throws StorageError `wrongChain` */
+  initialise(genesisId: Bytes): Promise<void>;
   /** One atomic, durable step; see the head of this file. */
   commitBlock(input: {
     readonly decided: CertifiedBlock;
@@ -130,11 +130,12 @@ export function createChainStore(store: KeyValueStore): ChainStore {
       const bytes = store.get(TIP_KEY);
       return bytes === undefined ? undefined : decodeStored(bytes, decodeChainTip);
     },
-    initialise: async ({ genesisId, tip, writes }) => {
-      const { puts, deletes } = stateWrites(writes);
-      puts.push({ key: TIP_KEY, value: encodeChainTip(tip) });
-      puts.push({ key: GENESIS_KEY, value: genesisId });
-      await store.write({ puts, deletes });
+    initialise: async (genesisId) => {
+      const stored = store.get(GENESIS_KEY);
+      if (stored === undefined)
+        return store.write({ puts: [{ key: GENESIS_KEY, value: genesisId }], deletes: [] });
+      if (!equalBytes(stored, genesisId))
+        throw new StorageError('wrongChain', 'the database belongs to another chain');
     },
     commitBlock: async ({ decided, tip, writes, outcomes }) => {
       const { block, certificate } = decided;
@@ -179,11 +180,4 @@ export function createChainStore(store: KeyValueStore): ChainStore {
     entries: () => store.count(),
     close: () => store.close(),
   };
-}
-
-/** @throws StorageError `wrongChain` when the database belongs to another genesis */
-export function assertGenesis(store: KeyValueStore, genesisId: Bytes): void {
-  const stored = store.get(GENESIS_KEY);
-  if (stored !== undefined && !equalBytes(stored, genesisId))
-    throw new StorageError('wrongChain', 'the database belongs to another chain');
 }

@@ -1,0 +1,111 @@
+/** Who waits for what becomes final: listeners for every block, callers for one transaction each. */
+import type { Outcome } from '@yilian/consensus/application';
+import type { CertifiedBlock } from '@yilian/consensus/block';
+import { encodeCertificate } from '@yilian/consensus/certificate';
+import { encodeSignedHeader } from '@yilian/consensus/header';
+import type { Bytes } from '@yilian/crypto/bytes';
+import type { FinalBlock, FinalOutcome, LogEvent } from '../ordering-node.ts';
+import { nameOf } from '../verification/verified-transactions.ts';
+import type { Identify } from './ledger-application.ts';
+
+type Waiter = (outcome: FinalOutcome) => void;
+
+/** Encodings and ids are made when somebody looks: most blocks nobody looks at. */
+class LazyFinalBlock implements FinalBlock {
+  readonly height: bigint;
+  readonly timeNs: bigint;
+  readonly proposer: Bytes;
+  readonly txs: readonly Bytes[];
+  readonly #decided: CertifiedBlock;
+  readonly #outcomes: readonly Outcome[];
+  readonly #identify: Identify;
+  #identified: readonly FinalOutcome[] | undefined;
+
+  constructor(decided: CertifiedBlock, outcomes: readonly Outcome[], identify: Identify) {
+    const { header, transactions } = decided.block;
+    this.height = header.height;
+    this.timeNs = header.timeNs;
+    this.proposer = header.proposer;
+    this.txs = transactions;
+    this.#decided = decided;
+    this.#outcomes = outcomes;
+    this.#identify = identify;
+  }
+
+  get header(): Bytes {
+    return encodeSignedHeader(this.#decided.block);
+  }
+
+  get certificate(): Bytes {
+    return encodeCertificate(this.#decided.certificate);
+  }
+
+  get outcomes(): readonly FinalOutcome[] {
+    this.#identified ??= this.txs.flatMap((tx, index) => {
+      const id = this.#identify(tx);
+      const outcome = this.#outcomes[index];
+      return id === undefined || outcome === undefined
+        ? []
+        : [{ id, height: this.height, index, outcome }];
+    });
+    return this.#identified;
+  }
+}
+
+export class FinalBlocks {
+  readonly #identify: Identify;
+  readonly #log: (event: LogEvent) => void;
+  readonly #listeners = new Set<(block: FinalBlock) => void>();
+  readonly #waiters = new Map<string, Set<Waiter>>();
+
+  constructor(identify: Identify, log: (event: LogEvent) => void) {
+    this.#identify = identify;
+    this.#log = log;
+  }
+
+  subscribe(listener: (block: FinalBlock) => void): () => void {
+    // An own function per subscription: the same listener may subscribe twice.
+    const own = (block: FinalBlock): void => listener(block);
+    this.#listeners.add(own);
+    return () => void this.#listeners.delete(own);
+  }
+
+  /** Resolves with the outcome of `id`, or `timeout`. */
+  wait(id: Bytes, timeoutMs: number): Promise<FinalOutcome | 'timeout'> {
+    const name = nameOf(id);
+    return new Promise((resolve) => {
+      const waiters = this.#waiters.get(name) ?? new Set<Waiter>();
+      this.#waiters.set(name, waiters);
+      const waiter: Waiter = (outcome) => {
+        clearTimeout(timer);
+        resolve(outcome);
+      };
+      const timer = setTimeout(() => {
+        waiters.delete(waiter);
+        if (waiters.size === 0) this.#waiters.delete(name);
+        resolve('timeout');
+      }, timeoutMs);
+      waiters.add(waiter);
+    });
+  }
+
+  /** To be called when the block is durable, and not before. */
+  publish(decided: CertifiedBlock, outcomes: readonly Outcome[]): void {
+    const block = new LazyFinalBlock(decided, outcomes, this.#identify);
+    if (this.#waiters.size > 0)
+      for (const outcome of block.outcomes) {
+        const name = nameOf(outcome.id);
+        const waiters = this.#waiters.get(name);
+        if (waiters === undefined) continue;
+        this.#waiters.delete(name);
+        for (const waiter of waiters) waiter(outcome);
+      }
+    for (const listener of this.#listeners) {
+      try {
+        listener(block);
+      } catch (error) {
+        this.#log({ level: 'error', event: 'listenerThrew', reason: String(error) });
+      }
+    }
+  }
+}
