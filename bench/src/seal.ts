@@ -1,0 +1,85 @@
+/**
+ * Sealing a record of 1 GB into nowhere, against AES-256-GCM of the platform over the same chunks. The
+ * two alternate in slices of 64 MiB, so that a slow moment of the machine falls on both. Each chunk is
+ * encrypted once and hashed once.
+ */
+import { createCipheriv, randomBytes as nodeRandomBytes } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
+import { createNodePrimitives } from '@yilian/client/platform/node-ciphers';
+import { createRecordWriter } from '@yilian/crypto/envelope/record-writer';
+import type { BenchOptions } from './main.ts';
+import { createReport, figure, ratio, type Report } from './report.ts';
+
+const MEBIBYTE = 2 ** 20;
+const random = (length: number): Uint8Array => new Uint8Array(nodeRandomBytes(length));
+
+/** Every piece is the same buffer: the reading side costs nothing and holds nothing. */
+async function* content(pieces: number, piece: Uint8Array, each: () => void): AsyncGenerator<Uint8Array> {
+  for (let index = 0; index < pieces; index++) {
+    each();
+    yield piece;
+  }
+}
+
+export async function benchSeal(options: BenchOptions): Promise<Report> {
+  const mebibytes = options.quick ? 64 : 1024;
+  const runs = options.quick ? 2 : 5;
+  const piece = random(MEBIBYTE);
+  const primitives = createNodePrimitives();
+  const sealSeconds: number[] = [];
+  const rawSeconds: number[] = [];
+  const peaks: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    let peak = 0;
+    let written = 0;
+    let raw = 0;
+    let paused = 0;
+    const key = random(32);
+    const rawSlice = (): void => {
+      const started = performance.now();
+      for (let chunk = 0; chunk < 64; chunk++) {
+        const cipher = createCipheriv('aes-256-gcm', key, random(12), { authTagLength: 16 });
+        cipher.update(piece);
+        cipher.final();
+        cipher.getAuthTag();
+      }
+      const elapsed = performance.now() - started;
+      raw += elapsed;
+      paused += elapsed;
+    };
+    const writer = createRecordWriter({
+      context: { chainId: 'bench', suite: 'intl', recordId: random(32), chunkBytes: MEBIBYTE },
+      primitives,
+      randomBytes: random,
+      sink: (parts) => {
+        for (const part of parts) written += part.length;
+        peak = Math.max(peak, process.memoryUsage.rss());
+      },
+    });
+    let pieces = 0;
+    const started = performance.now();
+    await writer.writeSection({
+      path: 'dicom/series-1',
+      mediaType: 'application/dicom',
+      content: content(mebibytes, piece, () => {
+        if (pieces++ % 64 === 0) rawSlice();
+      }),
+    });
+    await writer.finish({ patientSlots: [{ opens: 'record', slotKey: random(32) }] });
+    sealSeconds.push((performance.now() - started - paused) / 1000);
+    rawSeconds.push(raw / 1000);
+    peaks.push(peak / MEBIBYTE);
+    if (written < mebibytes * MEBIBYTE) throw new Error('less was written than was sealed');
+  }
+  const figures = {
+    'seal.1GB.seconds': figure(sealSeconds, 's'),
+    'seal.1GB.raw_gcm.seconds': figure(rawSeconds, 's'),
+    'seal.1GB.peak_mb': figure(peaks, 'MiB'),
+  };
+  return createReport('seal', figures, {
+    'seal.1GB.vs_raw_gcm': ratio(
+      { name: 'seal.1GB.raw_gcm.seconds', value: figures['seal.1GB.raw_gcm.seconds'].value },
+      { name: 'seal.1GB.seconds', value: figures['seal.1GB.seconds'].value },
+    ),
+  });
+}
