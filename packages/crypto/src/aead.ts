@@ -33,18 +33,18 @@ export interface SealedParts {
 /** AES-GCM (NIST SP 800-38D) with 12-byte nonces and 16-byte tags, nothing shorter. */
 export interface Aead {
   /** @throws AeadError for a key or nonce of another length */
-  sealParts(input: AeadInput & { readonly plaintext: Bytes }): Eventual<SealedParts>;
+  readonly sealParts: (input: AeadInput & { readonly plaintext: Bytes }) => Eventual<SealedParts>;
   /**
    * `sealed` = ciphertext ‖ tag. `null` when the tag does not match or there is none.
    * @throws AeadError for a key or nonce of another length
    */
-  open(input: AeadInput & { readonly sealed: Bytes }): Eventual<Bytes | null>;
+  readonly open: (input: AeadInput & { readonly sealed: Bytes }) => Eventual<Bytes | null>;
 }
 
 /** A platform that answers at once. */
 export interface SyncAead extends Aead {
-  sealParts(input: AeadInput & { readonly plaintext: Bytes }): SealedParts;
-  open(input: AeadInput & { readonly sealed: Bytes }): Bytes | null;
+  readonly sealParts: (input: AeadInput & { readonly plaintext: Bytes }) => SealedParts;
+  readonly open: (input: AeadInput & { readonly sealed: Bytes }) => Bytes | null;
 }
 
 /** Only for a first and last message under a key that is derived for it. */
@@ -63,13 +63,10 @@ export class AeadError extends Error {
 
 /** Bytes of a content key under each suite. */
 export function keyBytesOf(suite: Suite): 16 | 32 {
-  switch (suite) {
-    case 'intl':
-      return 32;
-    case 'paper':
-      return 16;
-  }
+  return KEY_BYTES[suite];
 }
+
+const KEY_BYTES: Readonly<Record<Suite, 16 | 32>> = { intl: 32, paper: 16 };
 
 /** What every implementation of the port checks before it calls its platform. @throws AeadError */
 export function assertAeadInput(input: AeadInput): void {

@@ -13,21 +13,21 @@ import { type SignatureClaim, verifySignature } from './signature.ts';
 
 export interface Primitives {
   /** SHA-256 over the parts in order, at once. */
-  sha256(...parts: readonly Bytes[]): Bytes;
+  readonly sha256: (...parts: readonly Bytes[]) => Bytes;
   /** The same value, possibly later and possibly on another thread: for large inputs. */
-  digest(...parts: readonly Bytes[]): Eventual<Bytes>;
+  readonly digest: (...parts: readonly Bytes[]) => Eventual<Bytes>;
   readonly aead: Aead;
   /** AES-256 on independent 16-byte blocks (`blocks.length` is a multiple of 16), for the search index only. */
-  encryptBlocks(key: Bytes, blocks: Bytes): Bytes;
+  readonly encryptBlocks: (key: Bytes, blocks: Bytes) => Bytes;
   /** The one Ed25519 rule of signature.ts. */
-  verifySignature(claim: SignatureClaim): Eventual<boolean>;
+  readonly verifySignature: (claim: SignatureClaim) => Eventual<boolean>;
 }
 
 /** A platform that answers everything at once. */
 export interface SyncPrimitives extends Primitives {
-  digest(...parts: readonly Bytes[]): Bytes;
+  readonly digest: (...parts: readonly Bytes[]) => Bytes;
   readonly aead: SyncAead;
-  verifySignature(claim: SignatureClaim): boolean;
+  readonly verifySignature: (claim: SignatureClaim) => boolean;
 }
 
 function sha256Parts(...parts: readonly Bytes[]): Bytes {

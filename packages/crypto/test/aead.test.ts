@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { AeadError, joinSealed, keyBytesOf, open, pureAead, seal, TAG_BYTES } from '../src/aead.ts';
 import { concatBytes, fromHex, toHex } from '../src/bytes.ts';
@@ -44,7 +44,7 @@ const plaintext = Uint8Array.of(4, 5, 6);
 
 describe('Wycheproof AES-GCM', () => {
   it('agrees on every case with 12-byte nonces and 16- or 32-byte keys', () => {
-    const { testGroups } = readVectors<GcmVectors>('wycheproof/aes_gcm_test.json');
+    const { testGroups } = readVectors('wycheproof/aes_gcm_test.json') as GcmVectors;
     let seen = 0;
     for (const group of testGroups) {
       if (group.ivSize !== 96 || group.keySize === 192 || group.tagSize !== 128) continue;
@@ -67,7 +67,7 @@ describe('Wycheproof AES-GCM', () => {
   });
 
   it('refuses every other nonce and key length', () => {
-    const { testGroups } = readVectors<GcmVectors>('wycheproof/aes_gcm_test.json');
+    const { testGroups } = readVectors('wycheproof/aes_gcm_test.json') as GcmVectors;
     for (const group of testGroups) {
       if (group.ivSize === 96 && group.keySize !== 192) continue;
       for (const known of group.tests)
@@ -85,7 +85,7 @@ describe('Wycheproof AES-GCM', () => {
 
 describe('RFC 5869 and Wycheproof HKDF-SHA-256', () => {
   it('agrees on all 86 cases', () => {
-    const { testGroups } = readVectors<HkdfVectors>('wycheproof/hkdf_sha256_test.json');
+    const { testGroups } = readVectors('wycheproof/hkdf_sha256_test.json') as HkdfVectors;
     let seen = 0;
     for (const known of testGroups.flatMap((group) => group.tests)) {
       seen += 1;

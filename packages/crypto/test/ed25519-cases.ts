@@ -1,6 +1,7 @@
 /** Ed25519 inputs on which verifiers in the field disagree, built from the curve itself. */
 import { ed25519, ED25519_TORSION_SUBGROUP } from '@noble/curves/ed25519.js';
 import { sha512 } from '@noble/hashes/sha2.js';
+import { at } from './at.ts';
 import { type Bytes, concatBytes, fromHex, utf8 } from '../src/bytes.ts';
 import { publicKey, sign, type SignatureClaim } from '../src/signature.ts';
 
@@ -138,12 +139,12 @@ export const claims: readonly NamedClaim[] = [
   },
   ...TORSION.map((nonceTorsion, i) => ({
     name: `small-order R ${i} with a fitting S under an honest key`,
-    claim: signMixed({ a: 5n, r: 0n, keyTorsion: TORSION[0] as Bytes, nonceTorsion, message }),
+    claim: signMixed({ a: 5n, r: 0n, keyTorsion: at(TORSION, 0), nonceTorsion, message }),
     accepted: false,
   })),
   ...TORSION.slice(1).map((nonceTorsion, i) => ({
     name: `R with torsion ${i + 1}: only a cofactored verifier takes it`,
-    claim: signMixed({ a: 5n, r: 11n, keyTorsion: TORSION[0] as Bytes, nonceTorsion, message }),
+    claim: signMixed({ a: 5n, r: 11n, keyTorsion: at(TORSION, 0), nonceTorsion, message }),
     accepted: false,
   })),
   ...TORSION.flatMap((keyTorsion, i) =>

@@ -1,6 +1,7 @@
 /** What a store, a hospital or a reader may try with a sealed record, and where each attempt ends. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
+import { at } from './at.ts';
 import { open } from '../src/aead.ts';
 import { type Bytes, concatBytes, equalBytes, toHex, utf8 } from '../src/bytes.ts';
 import { chunkExtent, chunkInput } from '../src/envelope/chunk.ts';
@@ -123,10 +124,7 @@ describe('F23 a store that changes what it keeps', () => {
     ['record id', (header) => ({ ...header, recordId: new Uint8Array(32) })],
     ['chain', (header) => ({ ...header, chainId: 'chain-2' })],
     ['commitment', (header) => ({ ...header, commitment: new Uint8Array(32) })],
-    [
-      'order of slots',
-      (header) => ({ ...header, patientSlots: [...header.patientSlots].reverse() }),
-    ],
+    ['order of slots', (header) => ({ ...header, patientSlots: header.patientSlots.toReversed() })],
     [
       'a slot',
       (header) => ({ ...header, patientSlots: header.patientSlots.map((s) => flip(s, 0)) }),
@@ -168,7 +166,7 @@ describe('F23 a store that changes what it keeps', () => {
   });
 
   const hashChanges: [string, (hashes: readonly Bytes[]) => readonly Bytes[]][] = [
-    ['reordered', (hashes) => [...hashes].reverse()],
+    ['reordered', (hashes) => hashes.toReversed()],
     ['cut', (hashes) => hashes.slice(0, -1)],
     ['doubled', (hashes) => [...hashes, ...hashes.slice(-1)]],
     ['changed', (hashes) => hashes.map((hash) => flip(hash, 3))],
@@ -295,7 +293,7 @@ describe('F23 an attacker whose header is on chain but who has no key', () => {
 
   it('F23 a shortened section with matching roots is refused by its leaf', async () => {
     const { header, sealed, fetchChunk } = await honest();
-    const facts = header.sections[2] as SectionFacts;
+    const facts = at(header.sections, 2);
     const kept = sealed.chunkHashes.slice(0, -1);
     const shortened = replaceSection(header, 2, {
       chunkCount: facts.chunkCount - 1,
@@ -321,13 +319,13 @@ describe('F23 an attacker whose header is on chain but who has no key', () => {
 
   it('chunk hashes that fit the digest but not the section roots are refused', async () => {
     const { header, sealed, fetchChunk } = await honest();
-    const chain = onChain(header, [...sealed.chunkHashes].reverse());
+    const chain = onChain(header, sealed.chunkHashes.toReversed());
     await expect(readAll({ ...chain, fetchChunk })).rejects.toThrow(refusedAs('ciphertextRoot'));
   });
 
   it('every truncated descriptor is refused', async () => {
     const { header, sealed, fetchChunk } = await honest();
-    const facts = header.sections[0] as SectionFacts;
+    const facts = at(header.sections, 0);
     for (let length = 0; length < facts.descriptor.length; length += 5) {
       const descriptor = facts.descriptor.subarray(0, length);
       const ciphertextRoot = rootOfLeafHashes([hashLeaf(descriptor)]);
@@ -342,6 +340,7 @@ describe('F23 an attacker whose header is on chain but who has no key', () => {
 describe('chunk places', () => {
   const key = new Uint8Array(32).fill(8);
   const place = { path: 'a', index: 1, isFinal: false };
+  const nonceOf = (index: number): Bytes => chunkInput(context, key, { ...place, index }).nonce;
   const sealed = concatBytes(
     ...Object.values(
       purePrimitives.aead.sealParts({
@@ -370,8 +369,6 @@ describe('chunk places', () => {
   it('have nonces of their own: no two chunks of a section share one', () => {
     fc.assert(
       fc.property(fc.nat({ max: 2 ** 20 }), fc.nat({ max: 2 ** 20 }), (left, right) => {
-        const nonceOf = (index: number): Bytes =>
-          chunkInput(context, key, { ...place, index }).nonce;
         expect(equalBytes(nonceOf(left), nonceOf(right))).toBe(left === right);
       }),
     );
@@ -618,7 +615,7 @@ describe('a dishonest author', () => {
     const dataKey = parseDataKey(context, new Uint8Array(32).fill(0xcc)) as DataKey;
     const { leftKey, headerFor } = twoFaced();
     const header = headerFor(leftKey, leftKey, dataKey);
-    const facts = header.sections[1] as SectionFacts;
+    const facts = at(header.sections, 1);
     const wrong = new Uint8Array(facts.finalChunkBytes).fill(1);
     const ciphertextRoot = rootOfLeafHashes([hashLeaf(wrong), hashLeaf(facts.descriptor)]);
     const secrets = deriveSectionSecrets(context, leftKey);
@@ -657,7 +654,7 @@ describe('a dishonest author', () => {
     const header = headerFor(leftKey, leftKey, dataKey);
     const doubled = {
       ...header,
-      sections: [...header.sections, header.sections[1] as SectionFacts],
+      sections: [...header.sections, at(header.sections, 1)],
     };
     const chain = onChain(doubled, [hashLeaf(chunk), hashLeaf(chunk)]);
     const record = verifyRecord(chain.object, chain.expected, purePrimitives);
@@ -683,7 +680,7 @@ describe('header bytes', () => {
       '128 slots',
       (header) => ({
         ...header,
-        patientSlots: Array.from({ length: 128 }, () => header.patientSlots[0] as Bytes),
+        patientSlots: Array.from({ length: 128 }, () => at(header.patientSlots, 0)),
       }),
     ],
     [

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import type { Bytes } from '../src/bytes.ts';
 import { chunkExtent } from '../src/envelope/chunk.ts';
@@ -299,7 +299,7 @@ describe('R8 the doctor signs the section root', () => {
     const { sealed } = await sealFixture();
     const signature = signAuthorship(seed, context, statement(sealed.sectionRoot));
     const header = parseHeader(sealed.header);
-    const resealed = { ...header, patientSlots: [...header.patientSlots].reverse() };
+    const resealed = { ...header, patientSlots: header.patientSlots.toReversed() };
     for (const held of [header, resealed])
       expect(verifyAuthorship(context, statement(sectionRootOf(held)), signature)).toBe(true);
   });
@@ -322,7 +322,7 @@ describe('R8 the doctor signs the section root', () => {
   it('R8 a swapped section changes the root', async () => {
     const { sealed } = await sealFixture();
     const header = parseHeader(sealed.header);
-    const swapped = { sections: [...header.sections].reverse() };
+    const swapped = { sections: header.sections.toReversed() };
     expect(sectionRootOf(swapped)).not.toEqual(sealed.sectionRoot);
   });
 
@@ -396,12 +396,12 @@ describe('one chunk with its path', () => {
   });
 });
 
-describe('objects', () => {
-  async function object(): Promise<Fixture & { readonly bytes: Bytes }> {
-    const fixture = await sealFixture();
-    return { ...fixture, bytes: concatBytes(encodeObjectHead(fixture.sealed), fixture.body) };
-  }
+async function object(): Promise<Fixture & { readonly bytes: Bytes }> {
+  const fixture = await sealFixture();
+  return { ...fixture, bytes: concatBytes(encodeObjectHead(fixture.sealed), fixture.body) };
+}
 
+describe('objects', () => {
   it('are read back from one sequence of bytes', async () => {
     const { bytes, sealed, expected } = await object();
     const parts = await readObject(
@@ -430,8 +430,10 @@ describe('objects', () => {
   });
 
   it('a header length beyond the limit is refused before it is read', async () => {
-    const read = (): Bytes => new Uint8Array(4).fill(0xff);
-    await expect(readObject(read, recordId)).rejects.toMatchObject({ code: 'headerMalformed' });
+    const prefix = new Uint8Array(4).fill(0xff);
+    await expect(readObject(() => prefix, recordId)).rejects.toMatchObject({
+      code: 'headerMalformed',
+    });
   });
 
   it('a store verifies a body that streams in, in pieces of any size', async () => {

@@ -19,6 +19,15 @@ function asSource(bytes: Bytes): Uint8Array<ArrayBuffer> {
     : Uint8Array.from(bytes);
 }
 
+function parameters(input: AeadInput): AesGcmParams {
+  return {
+    name: 'AES-GCM',
+    iv: asSource(input.nonce),
+    additionalData: asSource(input.associatedData),
+    tagLength: TAG_BYTES * 8,
+  };
+}
+
 function createWebAead(subtle: SubtleCrypto): Aead {
   // One key seals many chunks in a row, so the last imported one is kept.
   let lastKey: { bytes: Bytes; imported: Promise<CryptoKey> } | undefined;
@@ -33,15 +42,6 @@ function createWebAead(subtle: SubtleCrypto): Aead {
         ]),
       };
     return lastKey.imported;
-  }
-
-  function parameters(input: AeadInput): AesGcmParams {
-    return {
-      name: 'AES-GCM',
-      iv: asSource(input.nonce),
-      additionalData: asSource(input.associatedData),
-      tagLength: TAG_BYTES * 8,
-    };
   }
 
   return {

@@ -25,15 +25,11 @@ export function patientSlotBytes(suite: SuiteContext['suite']): number {
 }
 
 export function encodeSlotContent(content: SlotContent): Bytes {
-  switch (content.opens) {
-    case 'record':
-      return concatBytes(Uint8Array.of(RECORD, 0, 0), content.key);
-    case 'section':
-      return concatBytes(
-        Uint8Array.of(SECTION, content.index >> 8, content.index & 0xff),
-        content.key,
-      );
-  }
+  const head =
+    content.opens === 'record'
+      ? Uint8Array.of(RECORD, 0, 0)
+      : Uint8Array.of(SECTION, content.index >> 8, content.index & 0xff);
+  return concatBytes(head, content.key);
 }
 
 /** `null` for anything that `encodeSlotContent` does not make. */
