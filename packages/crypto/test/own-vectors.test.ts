@@ -1,0 +1,29 @@
+import { readdirSync, writeFileSync } from 'node:fs';
+import process from 'node:process';
+import { describe, expect, test } from 'vitest';
+import { curves, fast } from './support/curves.ts';
+import { type OwnVector, ownVectors } from './support/own-vectors.ts';
+import { readVectors } from './vectors.ts';
+
+const folder = new URL('vectors/', import.meta.url);
+
+if (process.env['YILIAN_WRITE_VECTORS'] === '1')
+  for (const [name, compute] of Object.entries(ownVectors))
+    writeFileSync(new URL(`yilian/${name}`, folder), `${JSON.stringify(compute(fast), null, 2)}\n`);
+
+describe.each(curves)('own vectors on $backend', (curve) => {
+  test.each(Object.entries(ownVectors))('%s is what its recipe gives', (name, compute) => {
+    expect(compute(curve)).toEqual(readVectors<OwnVector>(`yilian/${name}`));
+  });
+});
+
+test('no vector file of these schemes is left unread', () => {
+  const filesOf = (name: string): readonly string[] =>
+    readdirSync(new URL(`${name}/`, folder)).sort();
+  expect(filesOf('yilian')).toEqual(Object.keys(ownVectors).sort());
+  expect(filesOf('rfc9380')).toEqual([
+    'BLS12381G1_XMD-SHA-256_SSWU_RO.json',
+    'BLS12381G2_XMD-SHA-256_SSWU_RO.json',
+  ]);
+  expect(filesOf('draft-irtf-cfrg-pairing-friendly-curves')).toEqual(['bls12-381.json']);
+});
