@@ -13,7 +13,7 @@ export interface Source {
 
 /** No node answered in time, or the connection failed. Trying again later may help. */
 export class NetworkError extends Error {
-  readonly code: 'unreachable' | 'timeout' | 'noNodeLeft';
+  readonly code: 'unreachable' | 'timeout' | 'noNodeLeft' | 'behind';
   readonly source: Source | undefined;
 
   constructor(code: NetworkError['code'], message: string, source?: Source, cause?: unknown) {
@@ -117,6 +117,7 @@ export type UsageCode =
   | 'noNode'
   | 'noStore'
   | 'badAnchor'
+  | 'badCertificate'
   | 'badKeyring'
   | 'wrongPassphrase'
   | 'mayNotGrant'

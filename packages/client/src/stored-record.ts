@@ -81,7 +81,7 @@ async function fetchFrom(
     const blob = await spool.body();
     const read = async (offset: number, bytes: number): Promise<Bytes> =>
       new Uint8Array(await blob.slice(offset, offset + bytes).arrayBuffer());
-    const parts = await readObject(read);
+    const parts = await readObject(read, ledgerRecord.headerHash);
     const verified = verifyRecord(
       parts,
       {

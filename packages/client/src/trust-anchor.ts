@@ -15,15 +15,15 @@ import { ClientError } from './failure.ts';
 
 export interface TrustAnchor {
   readonly chainId: string;
-  /** SHA-256 of the encoded genesis document, 32 bytes. */
-  readonly genesisHash: Bytes;
+  /** Names the genesis document (consensus/genesis `genesisId`), 32 bytes. */
+  readonly genesisId: Bytes;
   /** Ed25519, 32 bytes. */
   readonly regulatorKey: Bytes;
 }
 
-/** Text for a QR or a configuration file: base64url of `[chainId, genesisHash, regulatorKey]`. */
+/** Text for a QR or a configuration file: base64url of `[chainId, genesisId, regulatorKey]`. */
 export function encodeTrustAnchor(anchor: TrustAnchor): string {
-  return toBase64Url(encode([anchor.chainId, anchor.genesisHash, anchor.regulatorKey]));
+  return toBase64Url(encode([anchor.chainId, anchor.genesisId, anchor.regulatorKey]));
 }
 
 /** @throws ClientError `badAnchor` */
@@ -34,11 +34,11 @@ export function parseTrustAnchor(text: string): TrustAnchor {
   try {
     const value = decode(fromBase64Url(text.trim()), { bytesMax: 256, depthMax: 1 });
     if (!Array.isArray(value) || value.length !== 3) return refuse();
-    const [chainId, genesisHash, regulatorKey]: readonly unknown[] = value;
+    const [chainId, genesisId, regulatorKey]: readonly unknown[] = value;
     if (typeof chainId !== 'string' || chainId === '') return refuse();
-    if (!(genesisHash instanceof Uint8Array) || genesisHash.length !== 32) return refuse();
+    if (!(genesisId instanceof Uint8Array) || genesisId.length !== 32) return refuse();
     if (!(regulatorKey instanceof Uint8Array) || regulatorKey.length !== 32) return refuse();
-    return { chainId, genesisHash, regulatorKey };
+    return { chainId, genesisId, regulatorKey };
   } catch {
     return refuse();
   }
@@ -47,13 +47,13 @@ export function parseTrustAnchor(text: string): TrustAnchor {
 /** The JSON form that a demo consortium hands out (hexadecimal). @throws ClientError `badAnchor` */
 export function trustAnchorFromHex(input: {
   readonly chainId: string;
-  readonly genesisHash: string;
+  readonly genesisId: string;
   readonly regulatorKey: string;
 }): TrustAnchor {
   try {
     return {
       chainId: input.chainId,
-      genesisHash: fromHex(input.genesisHash),
+      genesisId: fromHex(input.genesisId),
       regulatorKey: fromHex(input.regulatorKey),
     };
   } catch {
@@ -63,12 +63,12 @@ export function trustAnchorFromHex(input: {
 
 export function trustAnchorToHex(anchor: TrustAnchor): {
   readonly chainId: string;
-  readonly genesisHash: string;
+  readonly genesisId: string;
   readonly regulatorKey: string;
 } {
   return {
     chainId: anchor.chainId,
-    genesisHash: toHex(anchor.genesisHash),
+    genesisId: toHex(anchor.genesisId),
     regulatorKey: toHex(anchor.regulatorKey),
   };
 }
@@ -76,7 +76,7 @@ export function trustAnchorToHex(anchor: TrustAnchor): {
 export function equalTrustAnchors(left: TrustAnchor, right: TrustAnchor): boolean {
   return (
     left.chainId === right.chainId &&
-    equalBytes(left.genesisHash, right.genesisHash) &&
+    equalBytes(left.genesisId, right.genesisId) &&
     equalBytes(left.regulatorKey, right.regulatorKey)
   );
 }

@@ -81,10 +81,12 @@ async function createFileSpool(): Promise<Spool> {
 
 /** @param overrides parts to replace, in tests above all */
 export async function createNodePlatform(overrides: Partial<Platform> = {}): Promise<Platform> {
+  const primitives = createNodePrimitives();
   const fetchOnWire: Fetch = (url, init) => globalThis.fetch(url, init);
   return {
     curve: overrides.curve ?? (await createMclCurve()),
-    primitives: createNodePrimitives(),
+    primitives,
+    verifySignature: (claim) => primitives.verifySignature(claim),
     randomBytes: (length) => new Uint8Array(randomBytes(length)),
     nowMs: () => Date.now(),
     wait: waitWithTimer,

@@ -5,6 +5,7 @@
 import type { Bytes, RandomBytes } from '@yilian/crypto/bytes';
 import type { Curve } from '@yilian/crypto/curve';
 import type { Primitives } from '@yilian/crypto/primitives';
+import type { SignatureVerifier } from '@yilian/crypto/signature';
 
 /** Bytes by name, for keyrings and checkpoints of trust. Values are replaced whole. */
 export interface Storage {
@@ -28,6 +29,8 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 export interface Platform {
   readonly curve: Curve;
   readonly primitives: Primitives;
+  /** At once: light verification decides header by header. */
+  readonly verifySignature: SignatureVerifier;
   readonly randomBytes: RandomBytes;
   /** Milliseconds since 1970 on this device; possibly wrong, never used where block time decides. */
   readonly nowMs: () => number;

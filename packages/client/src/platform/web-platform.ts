@@ -1,6 +1,7 @@
 /** The platform of a browser page: WebCrypto, IndexedDB, fetch. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { createMclCurve } from '@yilian/crypto/curve-mcl';
+import { verifySignature } from '@yilian/crypto/signature';
 import { createBlobSpool, type Platform, type Storage, waitWithTimer } from './platform.ts';
 import { createWebPrimitives } from './web-ciphers.ts';
 
@@ -56,6 +57,7 @@ export async function createWebPlatform(overrides: Partial<Platform> = {}): Prom
   return {
     curve: overrides.curve ?? (await createMclCurve()),
     primitives: createWebPrimitives(),
+    verifySignature,
     randomBytes,
     nowMs: () => Date.now(),
     wait: waitWithTimer,

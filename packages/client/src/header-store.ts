@@ -1,0 +1,228 @@
+/**
+ * The headers a client believes: from the genesis document that its anchor names, by quorum
+ * certificates alone (consensus/light). The newest one is kept between runs, so that a later start does
+ * not begin at genesis, and an old one is refused where a newer is known.
+ */
+import { ROUTES } from '@yilian/api/routes';
+import { type Bytes, CodecError, equalBytes, fromBase64Url, toHex } from '@yilian/crypto/bytes';
+import { type Cbor, decode } from '@yilian/crypto/cbor';
+import type { Genesis } from '@yilian/consensus/application';
+import { decodeCertificate, verifyCertificate } from '@yilian/consensus/certificate';
+import { decodeSignedHeader, type Header, headerId } from '@yilian/consensus/header';
+import {
+  decodeTrustedBlock,
+  encodeTrustedBlock,
+  trustGenesis,
+  type TrustedBlock,
+} from '@yilian/consensus/light/trust';
+import { verifyLightBlock } from '@yilian/consensus/light/verify-header';
+import { type GenesisState, parseGenesis } from '@yilian/ledger/genesis';
+import { ClientError, type Source, VerificationError } from './failure.ts';
+import type { Network } from './network.ts';
+
+/** A header whose certificate was verified. */
+export interface VerifiedHeader {
+  readonly header: Header;
+  readonly blockId: Bytes;
+}
+
+export interface HeaderStore {
+  /** Newest verified header; null before the first. */
+  readonly newest: VerifiedHeader | null;
+  /** The genesis document, verified against the anchor. */
+  genesis(): Promise<GenesisState>;
+  /**
+   * Believes a header with its certificate, or says why not.
+   * @throws VerificationError `certificate`, `chain`
+   */
+  verify(encoded: { readonly header: Bytes; readonly certificate: Bytes }, source: Source): Promise<VerifiedHeader>;
+  /** Keeps the newest header for the next run. */
+  save(): Promise<void>;
+}
+
+const VERIFIED_KEPT_MAX = 512;
+const MS_TO_NS = 1_000_000n;
+
+export function createHeaderStore(network: Network): HeaderStore {
+  const { platform, anchor } = network;
+  const storageName = `trusted-header-${anchor.chainId}`;
+  const verified = new Map<string, VerifiedHeader>();
+  /** One certified block id per height: a second one is proof of a fork. */
+  const blockIds = new Map<bigint, Bytes>();
+  let trusted: TrustedBlock | undefined;
+  let newest: VerifiedHeader | null = null;
+  let starting: Promise<void> | undefined;
+  let genesisState: GenesisState | undefined;
+
+  async function start(): Promise<void> {
+    const genesis = await fetchGenesis(network);
+    const beginning = trustGenesis(
+      { chainId: anchor.chainId, genesisId: anchor.genesisId, regulatorKey: anchor.regulatorKey },
+      genesis,
+    );
+    if (beginning === null)
+      throw new ClientError('badAnchor', 'the genesis document is not the one of the anchor');
+    genesisState = parseGenesis(genesis.appState);
+    const kept = await platform.storage.get(storageName);
+    trusted = laterOf(beginning, kept);
+  }
+
+  /** A failed start is tried again at the next question. */
+  async function started(): Promise<TrustedBlock> {
+    starting ??= start();
+    try {
+      await starting;
+    } catch (error) {
+      starting = undefined;
+      throw error;
+    }
+    if (trusted === undefined) throw new Error('the header store did not start');
+    return trusted;
+  }
+
+  function remember(key: string, entry: VerifiedHeader, source: Source): VerifiedHeader {
+    const { height } = entry.header;
+    const known = blockIds.get(height);
+    if (known !== undefined && !equalBytes(known, entry.blockId))
+      throw new VerificationError('chain', source, `two certified blocks of height ${height}`);
+    blockIds.set(height, entry.blockId);
+    verified.set(key, entry);
+    if (verified.size > VERIFIED_KEPT_MAX) {
+      const [oldest] = verified.keys();
+      if (oldest !== undefined) verified.delete(oldest);
+    }
+    if (newest === null || height > newest.header.height) newest = entry;
+    return entry;
+  }
+
+  return {
+    get newest() {
+      return newest;
+    },
+    genesis: async () => {
+      await started();
+      if (genesisState === undefined) throw new Error('the header store has no genesis');
+      return genesisState;
+    },
+    verify: async (encoded, source) => {
+      const known = await started();
+      const key = `${toHex(encoded.certificate)}${toHex(encoded.header)}`;
+      const seen = verified.get(key);
+      if (seen !== undefined) return seen;
+      const { header, signature, certificate } = decodeOrRefuse(encoded, source);
+      const refuse = (why: string): never => {
+        throw new VerificationError('certificate', source, why);
+      };
+      if (header.chainId !== anchor.chainId)
+        throw new VerificationError('chain', source, 'the header is of another chain');
+      const blockId = headerId(header);
+      // A change of validators needs the new set itself, which no route serves yet.
+      if (!equalBytes(header.validatorsHash, known.validators.hash))
+        return refuse('the header names validators that this client does not know');
+      if (header.height > known.height) {
+        const verdict = verifyLightBlock({
+          trusted: known,
+          block: { header, signature, certificate, validators: known.validators },
+          nowNs: BigInt(platform.nowMs()) * MS_TO_NS,
+          verifySignature: platform.verifySignature,
+        });
+        if (!verdict.ok) return refuse(`its header is refused: ${verdict.code}`);
+        ({ trusted } = verdict);
+      } else {
+        const verdict = verifyCertificate({
+          certificate,
+          height: header.height,
+          blockId,
+          validators: known.validators,
+          verifySignature: platform.verifySignature,
+        });
+        if (!verdict.ok) return refuse(`its certificate is refused: ${verdict.code}`);
+        if (header.height === known.height && !equalBytes(blockId, known.blockId))
+          throw new VerificationError('chain', source, 'two certified blocks of one height');
+      }
+      return remember(key, { header, blockId }, source);
+    },
+    save: async () => {
+      if (trusted !== undefined && trusted.height > 0n)
+        await platform.storage.put(storageName, encodeTrustedBlock(trusted));
+    },
+  };
+
+  function laterOf(beginning: TrustedBlock, kept: Bytes | undefined): TrustedBlock {
+    if (kept === undefined) return beginning;
+    try {
+      const block = decodeTrustedBlock(kept);
+      const isOurs =
+        block.chainId === anchor.chainId && equalBytes(block.validators.hash, beginning.validators.hash);
+      return isOurs ? block : beginning;
+    } catch (error) {
+      if (error instanceof CodecError) return beginning;
+      throw error;
+    }
+  }
+}
+
+function decodeOrRefuse(
+  encoded: { readonly header: Bytes; readonly certificate: Bytes },
+  source: Source,
+): ReturnType<typeof decodeSignedHeader> & {
+  readonly certificate: ReturnType<typeof decodeCertificate>;
+} {
+  try {
+    return {
+      ...decodeSignedHeader(encoded.header),
+      certificate: decodeCertificate(encoded.certificate),
+    };
+  } catch (error) {
+    if (error instanceof CodecError)
+      throw new VerificationError('malformed', source, 'header or certificate do not parse', error);
+    throw error;
+  }
+}
+
+async function fetchGenesis(network: Network): Promise<Genesis> {
+  const { anchor } = network;
+  const { value } = await network.ask(ROUTES.getAnchor, { params: {} }, (document, source) => {
+    const refuse = (why: string): never => {
+      throw new VerificationError('chain', source, why);
+    };
+    if (document.chainId !== anchor.chainId) return refuse('the node is of another chain');
+    if (document.regulatorKey !== toHex(anchor.regulatorKey))
+      return refuse('the node names another regulator');
+    const genesis = decodeGenesis(fromBase64Url(document.genesis));
+    if (genesis === null) return refuse('the genesis document does not parse');
+    const beginning = trustGenesis(anchor, genesis);
+    return beginning === null ? refuse('the genesis document is not the one of the anchor') : genesis;
+  });
+  return value;
+}
+
+/** Canonical CBOR of [chainId, timeNs, [[key, power, leads]…], appState]; null for anything else. */
+export function decodeGenesis(bytes: Bytes): Genesis | null {
+  let value: Cbor;
+  try {
+    value = decode(bytes);
+  } catch (error) {
+    if (error instanceof CodecError) return null;
+    throw error;
+  }
+  if (!Array.isArray(value) || value.length !== 4) return null;
+  const [chainId, timeNs, validators, appState]: readonly Cbor[] = value;
+  if (typeof chainId !== 'string' || !(appState instanceof Uint8Array)) return null;
+  if (!Array.isArray(validators)) return null;
+  const parsed: { key: Bytes; power: bigint; leads: boolean }[] = [];
+  for (const each of validators as readonly Cbor[]) {
+    const [key, power, leads]: readonly Cbor[] = Array.isArray(each) ? each : [];
+    if (!(key instanceof Uint8Array) || typeof leads !== 'boolean') return null;
+    const wide = toBigint(power);
+    if (wide === null) return null;
+    parsed.push({ key, power: wide, leads });
+  }
+  const time = toBigint(timeNs);
+  return time === null ? null : { chainId, timeNs: time, validators: parsed, appState };
+}
+
+function toBigint(value: Cbor | undefined): bigint | null {
+  if (typeof value === 'number') return BigInt(value);
+  return typeof value === 'bigint' ? value : null;
+}
