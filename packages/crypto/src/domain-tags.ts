@@ -73,6 +73,7 @@ export const DOMAIN_TAGS = {
   narrowingKey: 'YILIAN-V1-NARROWING-KEY', // salt as ikm: [tag, chainId, grantId, nonce]
   searchTokensInfo: 'YILIAN-V1-SEARCH-TOKENS', // HPKE info: [tag, chainId, grantId, search node]
   sealedLocationInfo: 'YILIAN-V1-SEALED-LOCATION', // HPKE info: [tag, chainId, recordId]
+  registrationAnswer: 'YILIAN-V1-REGISTRATION-ANSWER', // one-time secret as ikm: [tag, chainId]
   storePath: 'YILIAN-V1-STORE-PATH', // [tag, chainId, object key]
   // client
   keyringKey: 'YILIAN-V1-KEYRING-KEY', // [tag]
