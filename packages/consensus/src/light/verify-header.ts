@@ -59,8 +59,7 @@ export function verifyLightBlock(check: LightCheck): LightVerdict {
   const { header, certificate, validators } = block;
   const refuse = (code: LightRefusal): LightVerdict => ({ ok: false, code });
   const blockId = headerId(header);
-  if (nowNs - trusted.timeNs > settings.trustingPeriodNs && trusted.height > 0n)
-    return refuse('trustExpired');
+  if (nowNs - trusted.timeNs > settings.trustingPeriodNs) return refuse('trustExpired');
   if (header.version !== HEADER_VERSION) return refuse('versionUnknown');
   if (header.chainId !== trusted.chainId || validators.chainId !== trusted.chainId)
     return refuse('wrongChain');
