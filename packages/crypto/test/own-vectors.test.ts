@@ -17,10 +17,18 @@ describe.each(curves)('own vectors on $backend', (curve) => {
   });
 });
 
+const filesOf = (name: string): readonly string[] =>
+  readdirSync(new URL(`${name}/`, folder)).sort();
+
 test('no vector file of these schemes is left unread', () => {
-  const filesOf = (name: string): readonly string[] =>
-    readdirSync(new URL(`${name}/`, folder)).sort();
-  expect(filesOf('yilian')).toEqual(Object.keys(ownVectors).sort());
+  expect(Object.keys(ownVectors).sort()).toEqual(filesOf('yilian'));
+  expect(filesOf('yilian')).toEqual([
+    'afgh.json',
+    'capsule.json',
+    'pseudonym.json',
+    're-encryption.json',
+    'search.json',
+  ]);
   expect(filesOf('rfc9380')).toEqual([
     'BLS12381G1_XMD-SHA-256_SSWU_RO.json',
     'BLS12381G2_XMD-SHA-256_SSWU_RO.json',
