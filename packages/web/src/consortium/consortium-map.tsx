@@ -1,17 +1,17 @@
+import type { DemoNode } from '@yilian/client/demo-consortium';
 import type { ReactElement } from 'react';
 import { useTranslate } from '../language.ts';
-import type { ConsortiumNode } from './consortium-feed.ts';
 
 const SIZE = 300;
 const RADIUS = 108;
 
 interface Placed {
-  readonly node: ConsortiumNode;
+  readonly node: DemoNode;
   readonly x: number;
   readonly y: number;
 }
 
-function place(nodes: readonly ConsortiumNode[]): readonly Placed[] {
+function place(nodes: readonly DemoNode[]): readonly Placed[] {
   return nodes.map((node, index) => {
     const angle = (2 * Math.PI * index) / nodes.length - Math.PI / 2;
     return { node, x: SIZE / 2 + RADIUS * Math.cos(angle), y: SIZE / 2 + RADIUS * Math.sin(angle) };
@@ -24,7 +24,7 @@ export function ConsortiumMap({
   primary,
   height,
 }: {
-  readonly nodes: readonly ConsortiumNode[];
+  readonly nodes: readonly DemoNode[];
   readonly primary: string | undefined;
   readonly height: number | undefined;
 }): ReactElement {
@@ -52,7 +52,7 @@ export function ConsortiumMap({
       </text>
       {placed.map(({ node, x, y }) => (
         <g key={node.id} className={node.running ? 'running' : 'stopped'}>
-          {node.institution === primary && node.running && <circle cx={x} cy={y} r={25} className="halo" key={height} />}
+          {node.consensusKey === primary && node.running && <circle cx={x} cy={y} r={25} className="halo" key={height} />}
           <circle cx={x} cy={y} r={18} className={`map-node ${node.tier}`} />
           <text x={x} y={y + 5} className="map-letter">
             {t(`node.${node.tier}.letter`)}

@@ -1,11 +1,19 @@
+import { controlDemoNode, type DemoNode } from '@yilian/client/demo-consortium';
+import type { Platform } from '@yilian/client/platform/platform';
 import { type ReactElement, useState } from 'react';
 import { useTranslate } from '../language.ts';
 import { BlockRibbon } from './block-ribbon.tsx';
-import { type ConsortiumNode, type ConsortiumState, controlNode } from './consortium-feed.ts';
+import type { ConsortiumState } from './consortium-feed.ts';
 import { ConsortiumMap } from './consortium-map.tsx';
 
 /** The consortium live: who takes part, who leads, blocks arriving; any node can be stopped and started. */
-export function ConsortiumView({ state }: { readonly state: ConsortiumState }): ReactElement {
+export function ConsortiumView({
+  state,
+  platform,
+}: {
+  readonly state: ConsortiumState;
+  readonly platform: Platform;
+}): ReactElement {
   const t = useTranslate();
   switch (state.kind) {
     case 'loading':
@@ -14,7 +22,7 @@ export function ConsortiumView({ state }: { readonly state: ConsortiumState }): 
       return <p className="problem">{t('consortium.unreachable')}</p>;
     case 'ready': {
       const { consortium, blocks } = state;
-      const primary = blocks.at(-1)?.primary;
+      const primary = blocks.at(-1)?.proposer;
       return (
         <section className="card" aria-labelledby="consortium-title">
           <h2 id="consortium-title">{t('consortium.title')}</h2>
@@ -23,7 +31,7 @@ export function ConsortiumView({ state }: { readonly state: ConsortiumState }): 
             <ConsortiumMap nodes={consortium.nodes} primary={primary} height={blocks.at(-1)?.height} />
             <ul className="nodes">
               {consortium.nodes.map((node) => (
-                <NodeRow key={node.id} node={node} leads={node.running && node.institution === primary} />
+                <NodeRow key={node.id} node={node} leads={node.running && node.consensusKey === primary} platform={platform} />
               ))}
             </ul>
           </div>
@@ -34,12 +42,20 @@ export function ConsortiumView({ state }: { readonly state: ConsortiumState }): 
   }
 }
 
-function NodeRow({ node, leads }: { readonly node: ConsortiumNode; readonly leads: boolean }): ReactElement {
+function NodeRow({
+  node,
+  leads,
+  platform,
+}: {
+  readonly node: DemoNode;
+  readonly leads: boolean;
+  readonly platform: Platform;
+}): ReactElement {
   const t = useTranslate();
   const [busy, setBusy] = useState(false);
   const act = (action: 'stop' | 'start' | 'kill'): void => {
     setBusy(true);
-    void controlNode(node.id, action).finally(() => setBusy(false));
+    void controlDemoNode(platform.fetch, '', { id: node.id, action }).finally(() => setBusy(false));
   };
   return (
     <li className={`node ${node.running ? 'running' : 'stopped'}`} data-node={node.id}>
