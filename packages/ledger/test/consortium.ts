@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type Bytes, utf8 } from '@yilian/crypto/bytes';
 import { parseMonth } from '@yilian/crypto/period';
 import { encapsulate, encodeCapsule } from '@yilian/crypto/capsule';
-import { type Curve, randomScalar } from '@yilian/crypto/curve';
+import { type Curve, type G1, randomScalar } from '@yilian/crypto/curve';
 import { createMclCurve } from '@yilian/crypto/curve-mcl';
 import { encodeProof } from '@yilian/crypto/proof';
 import { createEpochKey } from '@yilian/crypto/searchable-encryption';
@@ -259,12 +259,19 @@ export function visit(name: string, institution: Institution): Visit {
 }
 
 /** The patient's public key P: in no byte that the ledger sees. */
-export const patientKey = curve.multiplyG1(curve.g1, randomScalar(curve, randomOf('patient')));
+export function patientKeyOf(name: string): G1 {
+  return curve.multiplyG1(curve.g1, randomScalar(curve, randomOf(`patient:${name}`)));
+}
 
 const epochKeys = new Map<string, { readonly a: Bytes; readonly proof: Bytes }>();
 
-function epochKeyOf(institution: string, epoch: number): { a: Bytes; proof: Bytes } {
-  const name = `${institution}/${epoch}`;
+/** `variant` gives another A for the same hospital and epoch. */
+export function epochKeyOf(
+  institution: string,
+  epoch: number,
+  variant = '',
+): { readonly a: Bytes; readonly proof: Bytes } {
+  const name = `${institution}/${epoch}/${variant}`;
   const known = epochKeys.get(name);
   if (known !== undefined) return known;
   const { key } = createEpochKey({
@@ -285,6 +292,7 @@ export interface RecordDraft {
   /** Makes the capsule's randomness, so that two records differ. */
   readonly name: string;
   readonly amends?: RecordId;
+  readonly patient?: string;
   /** Applied before proof and signatures are made. */
   readonly statement?: Partial<RecordStatement>;
   /** Applied at the very end. */
@@ -303,8 +311,8 @@ export function recordTransaction(
   const context = { chainId: CHAIN_ID };
   const encapsulation = encapsulate({
     curve,
-    context: { ...context, suite: 'intl' },
-    patientKey,
+    context: { ...context, suite: draft.statement?.suite ?? 'intl' },
+    patientKey: patientKeyOf(draft.patient ?? 'somebody'),
     labels: [
       {
         kind: 'visit',

@@ -95,14 +95,14 @@ export const PERIOD_SECONDS_MAX: number = 100 * 86_400;
  * - GA-7 No two holders have one operator.
  * - GA-8 No holder is of the grantee's institution.
  * - GA-9 f + 1 ≤ t ≤ n − f, with t = number of V_j, n = number of holders, f from the settings.
- * - GA-10 Every V_j is a point of G1 other than O (here: its form; workers check the group).
+ * - GA-10 Every V_j is a point of G1 other than O: a check for workers, part of T-4.
  * - GA-11 One blob hash per holder.
  * - GA-12 The period has not ended and ends after it begins.
  * - GA-13 It is at most 100 days long (from the block time when `from` is 0).
  */
 function applyGrantAccess(state: State, body: GrantAccess, context: ExecutionContext): Applied {
   if (state.has(stateKeys.grant(body.grantId))) return reject('grantExists'); // GA-1
-  const refused = checkTags(state, body, context) ?? checkHolders(state, body) ?? checkPoints(body);
+  const refused = checkTags(state, body, context) ?? checkHolders(state, body);
   if (refused !== undefined) return refused;
   if (body.blobHashes.length !== body.holders.length) return reject('blobCount'); // GA-11
   const from = body.from === 0 ? context.time : body.from;
@@ -173,12 +173,6 @@ function isGrantee(member: Member | undefined): member is Member {
     member.status === 'active' &&
     (member.role === 'doctor' || member.role === 'department')
   );
-}
-
-/** The flags of a compressed point that is not O; the rest is a check for workers. */
-function checkPoints(body: GrantAccess): Refused {
-  const formed = body.commitments.every((point) => ((point[0] ?? 0) & 0xc0) === 0x80);
-  return formed ? undefined : reject('commitmentPoint'); // GA-10
 }
 
 export const grantAccess: Contract<GrantAccess> = {
