@@ -65,12 +65,19 @@ export interface Encapsulation {
   erase(): void;
 }
 
+/** ḡ per backend and chain: a replica would hash it anew for every record it checks. */
+const secondGenerators = new WeakMap<Curve, Map<string, G1>>();
+
 /** ḡ = H_gen([chainId]): a generator whose logarithm nobody knows. */
 export function secondGenerator(curve: Curve, context: ChainContext): G1 {
-  return curve.hashToG1(
-    DOMAIN_TAGS.secondGenerator,
-    bindChain(DOMAIN_TAGS.secondGenerator, context),
-  );
+  const known = secondGenerators.get(curve) ?? new Map<string, G1>();
+  secondGenerators.set(curve, known);
+  const cached = known.get(context.chainId);
+  if (cached !== undefined) return cached;
+  const message = bindChain(DOMAIN_TAGS.secondGenerator, context);
+  const generator = curve.hashToG1(DOMAIN_TAGS.secondGenerator, message);
+  known.set(context.chainId, generator);
+  return generator;
 }
 
 export function recordIdOf(curve: Curve, context: ChainContext, c: G1): RecordId {
