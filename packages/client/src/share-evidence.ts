@@ -1,0 +1,132 @@
+/**
+ * A wrong share, with all that convicts the node which signed it. It goes to the regulator and not on
+ * chain, where only its hash stands: it names Q and the record (R11).
+ */
+import { shareMessage } from '@yilian/api/messages-access';
+import { type Bytes, CodecError } from '@yilian/crypto/bytes';
+import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import type { SuiteContext } from '@yilian/crypto/context';
+import { type Curve, PointError } from '@yilian/crypto/curve';
+import { parseGrantId } from '@yilian/crypto/grant';
+import { sha256 } from '@yilian/crypto/hash';
+import { parseShare, verifyShare } from '@yilian/crypto/proxy-re-encryption';
+import type { SignatureVerifier } from '@yilian/crypto/signature';
+import { evaluateCommitments } from '@yilian/crypto/threshold';
+
+export interface ShareEvidence {
+  readonly chainId: string;
+  readonly grantId: Bytes;
+  readonly number: number;
+  readonly recordId: Bytes;
+  /** Index of the node in the grant. */
+  readonly index: number;
+  /** Member id of the node, and the key it signed by. */
+  readonly node: Bytes;
+  readonly nodeKey: Bytes;
+  /** Q, C, V_0 … V_{t−1}, as the grant's body and the chain have them. */
+  readonly point: Bytes;
+  readonly capsule: Bytes;
+  readonly commitments: readonly Bytes[];
+  readonly share: Bytes;
+  readonly signature: Bytes;
+}
+
+export function encodeShareEvidence(evidence: ShareEvidence): Bytes {
+  return encode([
+    evidence.chainId,
+    evidence.grantId,
+    evidence.number,
+    evidence.recordId,
+    evidence.index,
+    evidence.node,
+    evidence.nodeKey,
+    evidence.point,
+    evidence.capsule,
+    [...evidence.commitments],
+    evidence.share,
+    evidence.signature,
+  ]);
+}
+
+/** @throws CodecError */
+export function decodeShareEvidence(bytes: Bytes): ShareEvidence {
+  const value = decode(bytes, { bytesMax: 64 * 1024, depthMax: 2 });
+  if (!Array.isArray(value) || value.length !== 12)
+    throw new CodecError('malformed', 'evidence has twelve items');
+  const items: readonly Cbor[] = value;
+  const bytesAt = (position: number): Bytes => {
+    const item = items[position];
+    if (!(item instanceof Uint8Array)) throw new CodecError('malformed', 'expected bytes');
+    return item;
+  };
+  const numberAt = (position: number): number => {
+    const item = items[position];
+    if (typeof item !== 'number') throw new CodecError('malformed', 'expected a number');
+    return item;
+  };
+  const [chainId] = items;
+  const commitments = items[9];
+  if (typeof chainId !== 'string' || !Array.isArray(commitments))
+    throw new CodecError('malformed', 'evidence has another form');
+  return {
+    chainId,
+    grantId: bytesAt(1),
+    number: numberAt(2),
+    recordId: bytesAt(3),
+    index: numberAt(4),
+    node: bytesAt(5),
+    nodeKey: bytesAt(6),
+    point: bytesAt(7),
+    capsule: bytesAt(8),
+    commitments: (commitments as readonly Cbor[]).map((item) => {
+      if (!(item instanceof Uint8Array)) throw new CodecError('malformed', 'expected bytes');
+      return item;
+    }),
+    share: bytesAt(10),
+    signature: bytesAt(11),
+  };
+}
+
+/** What `recordVerdict` puts on chain. */
+export function shareEvidenceHash(evidence: ShareEvidence): Bytes {
+  return sha256(encodeShareEvidence(evidence));
+}
+
+/**
+ * Whether the evidence convicts: the node signed these bytes for this access, and they are not an
+ * honest share. The caller compares grant, record and node key with the chain.
+ */
+export function convicts(
+  curve: Curve,
+  context: SuiteContext,
+  evidence: ShareEvidence,
+  verifySignature: SignatureVerifier,
+): boolean {
+  const isSigned = verifySignature({
+    publicKey: evidence.nodeKey,
+    message: shareMessage(context, evidence),
+    signature: evidence.signature,
+  });
+  return isSigned && !isHonest(curve, context, evidence);
+}
+
+function isHonest(curve: Curve, context: SuiteContext, evidence: ShareEvidence): boolean {
+  try {
+    const commitments = evidence.commitments.map((point) => curve.parseG1(point));
+    return verifyShare(curve, context, {
+      access: {
+        grantId: parseGrantId(evidence.grantId),
+        number: evidence.number,
+        recordId: evidence.recordId,
+      },
+      index: evidence.index,
+      point: curve.parseG2(evidence.point),
+      verificationKey: evaluateCommitments(curve, commitments, evidence.index),
+      capsule: curve.parseG1(evidence.capsule),
+      share: parseShare(curve, evidence.share),
+    });
+  } catch (error) {
+    if (error instanceof PointError) return false;
+    throw error;
+  }
+}
