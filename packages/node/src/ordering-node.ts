@@ -238,7 +238,7 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
     onFailure: (error) => onEvent({ level: 'error', event: 'workerDied', reason: String(error) }),
   });
   const verifier = createTransactionVerifier(application, pool);
-  const identify = createIdentify();
+  const identify = createIdentify(application);
   const finalBlocks = new FinalBlocks(identify, onEvent);
   const mempool = new Mempool({
     countMax: settings.mempoolCountMax,
@@ -295,16 +295,15 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
 
   const submit = async (tx: Bytes, source: string): Promise<Submission> => {
     if (driver.halted() !== undefined) return notAdmitted('unavailable');
-    const id = identify(tx);
-    if (id === undefined) {
-      const inspection = application.inspect(tx);
-      return inspection.ok ? notAdmitted('malformed') : { admitted: false, ...inspection };
-    }
+    const identified = identify(tx);
+    if (!identified.ok) return { admitted: false, rejection: identified.rejection };
+    const { id } = identified;
     if (verifier.pending() > CHECKS_PENDING_MAX) return notAdmitted('mempoolFull');
     const name = nameOfTransaction(tx);
     const reservation = mempool.reserve(name, tx, id, source);
     if (reservation.kind === 'known') return { admitted: true, id };
-    if (reservation.kind === 'refused') return { admitted: false, rejection: reservation.rejection };
+    if (reservation.kind === 'refused')
+      return { admitted: false, rejection: reservation.rejection };
     let answer: Refusal | 'admitted';
     try {
       const [verdict] = await verifier.verify([tx]);

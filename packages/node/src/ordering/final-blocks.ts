@@ -21,12 +21,17 @@ class LazyFinalBlock implements FinalBlock {
   readonly #identify: Identify;
   #identified: readonly FinalOutcome[] | undefined;
 
-  constructor(decided: CertifiedBlock, outcomes: readonly Outcome[], identify: Identify) {
-    const { header, transactions } = decided.block;
+  constructor(
+    decided: CertifiedBlock,
+    txs: readonly Bytes[],
+    outcomes: readonly Outcome[],
+    identify: Identify,
+  ) {
+    const { header } = decided.block;
     this.height = header.height;
     this.timeNs = header.timeNs;
     this.proposer = header.proposer;
-    this.txs = transactions;
+    this.txs = txs;
     this.#decided = decided;
     this.#outcomes = outcomes;
     this.#identify = identify;
@@ -42,11 +47,11 @@ class LazyFinalBlock implements FinalBlock {
 
   get outcomes(): readonly FinalOutcome[] {
     this.#identified ??= this.txs.flatMap((tx, index) => {
-      const id = this.#identify(tx);
+      const identified = this.#identify(tx);
       const outcome = this.#outcomes[index];
-      return id === undefined || outcome === undefined
+      return !identified.ok || outcome === undefined
         ? []
-        : [{ id, height: this.height, index, outcome }];
+        : [{ id: identified.id, height: this.height, index, outcome }];
     });
     return this.#identified;
   }
@@ -89,9 +94,9 @@ export class FinalBlocks {
     });
   }
 
-  /** To be called when the block is durable, and not before. */
-  publish(decided: CertifiedBlock, outcomes: readonly Outcome[]): void {
-    const block = new LazyFinalBlock(decided, outcomes, this.#identify);
+  /** To be called when the block is durable, and not before. `txs`: the copies that were worked on. */
+  publish(decided: CertifiedBlock, txs: readonly Bytes[], outcomes: readonly Outcome[]): void {
+    const block = new LazyFinalBlock(decided, txs, outcomes, this.#identify);
     if (this.#waiters.size > 0)
       for (const outcome of block.outcomes) {
         const name = nameOf(outcome.id);

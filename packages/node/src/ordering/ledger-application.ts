@@ -1,23 +1,30 @@
 /** What ordering needs to know of the ledger beside the Application port: where ids and outcomes are. */
-import type { Application } from '@yilian/consensus/application';
+import type { Application, Refusal } from '@yilian/consensus/application';
 import type { Bytes } from '@yilian/crypto/bytes';
 import { parseLogAnswer } from '@yilian/ledger/answers';
 import { parseLogLeaf } from '@yilian/ledger/log-leaf';
-import { parseTransaction } from '@yilian/ledger/transaction-codec';
 import type { FinalOutcome } from '../ordering-node.ts';
 
-/** Transaction id, or undefined for bytes that are no transaction. Once per copy of the bytes. */
-export type Identify = (tx: Bytes) => Bytes | undefined;
+/**
+ * Transaction id, or why the bytes are no transaction. A ledger's first check is the sender's signature,
+ * and what is signed ends with the id (`transactionSigningMessage`); the ledger remembers what it
+ * inspected, so that asking costs nothing.
+ */
+export type Identify = (
+  tx: Bytes,
+) =>
+  | { readonly ok: true; readonly id: Bytes }
+  | { readonly ok: false; readonly rejection: Refusal };
 
-export function createIdentify(): Identify {
-  const known = new WeakMap<Bytes, Bytes>();
+const ID_BYTES = 32;
+
+export function createIdentify(application: Pick<Application, 'inspect'>): Identify {
   return (tx) => {
-    const remembered = known.get(tx);
-    if (remembered !== undefined) return remembered;
-    const parsed = parseTransaction(tx);
-    if (!parsed.ok) return undefined;
-    known.set(tx, parsed.transaction.id);
-    return parsed.transaction.id;
+    const inspection = application.inspect(tx);
+    if (!inspection.ok) return inspection;
+    const signed = inspection.checks[0]?.message;
+    if (signed === undefined) throw new Error('assertion: a transaction has a signature');
+    return { ok: true, id: signed.slice(-ID_BYTES) };
   };
 }
 

@@ -25,7 +25,12 @@ function damaged(what: string): StorageError {
 }
 
 /** The tip to continue from. @throws StorageError `damaged`, `wrongChain` */
-export async function openChain({ genesis, application, chain, verifier }: Chain): Promise<ChainTip> {
+export async function openChain({
+  genesis,
+  application,
+  chain,
+  verifier,
+}: Chain): Promise<ChainTip> {
   await chain.initialise(genesisId(genesis));
   const isNew = application.info().height === 0n;
   const first = isNew ? genesisTip(genesis, application.initChain(genesis)) : undefined;
@@ -41,7 +46,9 @@ export async function openChain({ genesis, application, chain, verifier }: Chain
   }
   const { height, appHash } = application.info();
   if (height !== tip.height || !equalBytes(appHash, tip.appHash))
-    throw damaged(`the application is at height ${height} with a state that the chain does not have`);
+    throw damaged(
+      `the application is at height ${height} with a state that the chain does not have`,
+    );
   return tip;
 }
 

@@ -10,7 +10,11 @@ import type { ChainTip } from '@yilian/consensus/chain-tip';
 import { createReplica } from '@yilian/consensus/pbft/create-replica';
 import type { Effect } from '@yilian/consensus/pbft/effect';
 import type { Event, TimerName } from '@yilian/consensus/pbft/input';
-import { decodeMessage, encodeMessage, encodeWalRecord } from '@yilian/consensus/pbft/message-codec';
+import {
+  decodeMessage,
+  encodeMessage,
+  encodeWalRecord,
+} from '@yilian/consensus/pbft/message-codec';
 import type { Message } from '@yilian/consensus/pbft/messages';
 import type { Settings } from '@yilian/consensus/pbft/settings';
 import { primaryOf, type ReplicaState } from '@yilian/consensus/pbft/state';
@@ -77,12 +81,15 @@ class Driver implements PbftDriver {
   readonly #timers = new Map<TimerName, NodeJS.Timeout>();
   #state: ReplicaState | undefined;
   #queue: Effect[] = [];
+  #isDraining = false;
   #draining: Promise<void> | undefined;
   #finalTip: ChainTip;
-  /** Outcomes of the block between `finalizeBlock` and its commit. */
-  #executed: FinalizedBlock | undefined;
+  /** The block between `finalizeBlock` and its commit, with the copies of its transactions. */
+  #executed: (FinalizedBlock & { readonly txs: readonly Bytes[] }) | undefined;
   /** Resolves when the application shows its last commit again. */
   #committing: Promise<void> | undefined;
+  /** Transactions that the application has judged since its last commit: it would call them duplicates. */
+  readonly #judged = new Set<Bytes>();
   #admissions: Admission[] = [];
   #admitting = false;
   #halted: string | undefined;
@@ -176,7 +183,7 @@ class Driver implements PbftDriver {
       message = decodeMessage(bytes);
     } catch (error) {
       if (!(error instanceof CodecError)) throw error;
-      this.#conduct.onOffence(from, 'malformedMessage');
+      this.#conduct.onOffence(from, 'malformedMessage', performance.now());
       return;
     }
     this.#feed({ kind: 'messageReceived', from, message });
@@ -184,15 +191,13 @@ class Driver implements PbftDriver {
 
   #enqueue(effects: readonly Effect[]): void {
     for (const effect of effects) this.#queue.push(effect);
-    this.#draining ??= this.#drain().finally(() => {
-      this.#draining = undefined;
-      if (this.#queue.length > 0) this.#enqueue([]);
-    });
+    if (!this.#isDraining) this.#draining = this.#drain();
   }
 
   async #drain(): Promise<void> {
+    this.#isDraining = true;
     try {
-      for (let next = 0; next < this.#queue.length; ) {
+      for (let next = 0; next < this.#queue.length;) {
         const effect = this.#queue[next++];
         if (effect === undefined || this.#isDown) {
           this.#queue = [];
@@ -208,6 +213,8 @@ class Driver implements PbftDriver {
       }
     } catch (error) {
       this.#halt('storageFailed', String(error));
+    } finally {
+      this.#isDraining = false;
     }
   }
 
@@ -282,10 +289,7 @@ class Driver implements PbftDriver {
   }
 
   async #admitAll(): Promise<void> {
-    while (this.#committing !== undefined) {
-      // oxlint-disable-next-line no-await-in-loop -- another block may follow at once
-      await this.#committing;
-    }
+    await this.#applicationShown();
     this.#admitting = false;
     const admitted: Bytes[] = [];
     for (const { tx, checks, settle } of this.#admissions.splice(0)) {
@@ -297,11 +301,15 @@ class Driver implements PbftDriver {
       this.#feed({ kind: 'requestsAdmitted', transactions: admitted, origin: 'client' });
   }
 
-  #checkNew(
-    tx: Bytes,
-    checks: readonly string[],
-    ahead: readonly Bytes[],
-  ): Refusal | undefined {
+  /** Between a commit and its disk the application has no state to judge on. Always yields. */
+  async #applicationShown(): Promise<void> {
+    do {
+      // oxlint-disable-next-line no-await-in-loop -- another block may follow at once
+      await this.#committing;
+    } while (this.#committing !== undefined);
+  }
+
+  #checkNew(tx: Bytes, checks: readonly string[], ahead: readonly Bytes[]): Refusal | undefined {
     const state = this.#state;
     if (state === undefined || this.#isDown) return { code: 'unavailable' };
     const { requests, settings } = state;
@@ -310,6 +318,9 @@ class Driver implements PbftDriver {
       requests.bytes + tx.length > settings.requestsBytesMax
     )
       return { code: 'mempoolFull' };
+    // It came from a peer before: the application has it, and it is on its way.
+    if (requests.pending.has(toHex(sha256(tx)))) return undefined;
+    this.#judged.add(tx);
     const outcome = this.#options.application.checkTransaction(
       tx,
       'new',
@@ -323,18 +334,22 @@ class Driver implements PbftDriver {
     if (!this.#conduct.reserve(from, bytes)) return;
     const verdicts = await this.#options.verifier.verify(txs);
     this.#conduct.release(from, bytes);
-    while (this.#committing !== undefined) {
-      // oxlint-disable-next-line no-await-in-loop -- another block may follow at once
-      await this.#committing;
-    }
+    await this.#applicationShown();
     if (this.#isDown) return;
+    const nowMs = performance.now();
     const admitted: Bytes[] = [];
     for (const verdict of verdicts) {
-      if (!verdict.ok) this.#conduct.onOffence(from, 'invalidTransaction');
-      else {
-        const { tx, checks } = verdict.transaction;
-        if (this.#checkNew(tx, checks, admitted) === undefined) admitted.push(tx);
+      if (!verdict.ok) {
+        this.#conduct.onOffence(from, 'invalidTransaction', nowMs);
+        continue;
       }
+      const { tx, checks } = verdict.transaction;
+      const refusal = this.#conduct.mustCheckRules(from, nowMs)
+        ? this.#checkNew(tx, checks, admitted)
+        : undefined;
+      if (refusal === undefined) admitted.push(tx);
+      else if (refusal.code !== 'mempoolFull')
+        this.#conduct.onOffence(from, 'unfitTransaction', nowMs);
     }
     if (admitted.length > 0)
       this.#feed({ kind: 'requestsAdmitted', transactions: admitted, origin: 'peer' });
@@ -343,16 +358,16 @@ class Driver implements PbftDriver {
   async #recheck(
     requests: readonly { readonly hash: Bytes; readonly transaction: Bytes }[],
   ): Promise<void> {
-    while (this.#committing !== undefined) {
-      // oxlint-disable-next-line no-await-in-loop -- another block may follow at once
-      await this.#committing;
-    }
+    await this.#applicationShown();
     if (this.#isDown) return;
     const none = toVerified([]);
     const { application, onDropped } = this.#options;
-    const hashes = requests
-      .filter(({ transaction }) => !application.checkTransaction(transaction, 'recheck', none).ok)
-      .map(({ hash }) => hash);
+    const hashes: Bytes[] = [];
+    for (const { hash, transaction } of requests) {
+      if (this.#judged.has(transaction)) continue;
+      this.#judged.add(transaction);
+      if (!application.checkTransaction(transaction, 'recheck', none).ok) hashes.push(hash);
+    }
     if (hashes.length === 0) return;
     onDropped(hashes);
     this.#feed({ kind: 'requestsDropped', hashes });
@@ -401,15 +416,16 @@ class Driver implements PbftDriver {
     const { block, verified } = await verifyBlock(this.#options.verifier, effect.block);
     if (this.#isDown) return;
     const executed = this.#options.application.finalizeBlock(block, verified);
-    this.#executed = executed;
+    this.#executed = { ...executed, txs: block.txs };
     const { appHash, validatorUpdates } = executed;
     this.#feed({ kind: 'blockExecuted', height: effect.height, appHash, validatorUpdates });
   }
 
   #commitBlock(decided: CertifiedBlock, tip: ChainTip): Promise<void> {
-    const outcomes = this.#executed?.outcomes ?? [];
+    const { outcomes, txs } = this.#executed ?? { outcomes: [], txs: [] };
     const { writes } = this.#options.application.commit();
     this.#executed = undefined;
+    this.#judged.clear();
     const { chain, finalBlocks, log, onEvent, onSettled } = this.#options;
     const written = chain.commitBlock({ decided, tip, writes, outcomes });
     const shown = (): void => {
@@ -421,8 +437,8 @@ class Driver implements PbftDriver {
       this.#finalTip = tip;
       const { height, count } = decided.block.header;
       onEvent({ level: 'debug', event: 'blockFinal', height, count });
-      onSettled(decided.block.transactions);
-      finalBlocks.publish(decided, outcomes);
+      onSettled(txs);
+      finalBlocks.publish(decided, txs, outcomes);
       await log.release();
     });
   }

@@ -9,16 +9,26 @@ const MESSAGES_PER_SECOND_MAX = 5_000;
 /** Bytes of a peer's transactions under verification at a time. */
 const PENDING_BYTES_MAX = 8 * 1024 * 1024;
 const STRIKES_MAX = 100;
+/** One transaction of so many has its rules checked on arrival; all of them while a peer is suspect. */
+const SAMPLE_INTERVAL = 16;
+const SUSPECT_MS = 10_000;
 
-export type Offence = 'malformedMessage' | 'invalidTransaction';
+export type Offence = 'malformedMessage' | 'invalidTransaction' | 'unfitTransaction';
 
-const STRIKES: { readonly [O in Offence]: number } = { malformedMessage: 20, invalidTransaction: 1 };
+/** A transaction may have become unfit on its way: that alone cuts nobody. */
+const STRIKES: { readonly [O in Offence]: number } = {
+  malformedMessage: 20,
+  invalidTransaction: 1,
+  unfitTransaction: 0,
+};
 
 interface Record {
   strikes: number;
   windowStartMs: number;
   messages: number;
   pendingBytes: number;
+  sampled: number;
+  suspectUntilMs: number;
 }
 
 export class PeerConduct {
@@ -44,8 +54,19 @@ export class PeerConduct {
     return false;
   }
 
-  onOffence(peer: Bytes, offence: Offence): void {
+  /**
+   * Whether to check a peer's transaction against the state on arrival. It was checked where it entered,
+   * and is again where it is proposed; a peer that forwards what does not fit loses that trust.
+   */
+  mustCheckRules(peer: Bytes, nowMs: number): boolean {
     const record = this.#recordOf(peer);
+    record.sampled = (record.sampled + 1) % SAMPLE_INTERVAL;
+    return record.sampled === 1 || nowMs < record.suspectUntilMs;
+  }
+
+  onOffence(peer: Bytes, offence: Offence, nowMs: number): void {
+    const record = this.#recordOf(peer);
+    if (offence === 'unfitTransaction') record.suspectUntilMs = nowMs + SUSPECT_MS;
     record.strikes += STRIKES[offence];
     if (record.strikes < STRIKES_MAX) return;
     record.strikes = 0;
@@ -69,7 +90,14 @@ export class PeerConduct {
     let record = this.#records.get(name);
     if (record === undefined) {
       // Peers are members: there are as many records as members, no more.
-      record = { strikes: 0, windowStartMs: 0, messages: 0, pendingBytes: 0 };
+      record = {
+        strikes: 0,
+        windowStartMs: 0,
+        messages: 0,
+        pendingBytes: 0,
+        sampled: 0,
+        suspectUntilMs: 0,
+      };
       this.#records.set(name, record);
     }
     return record;

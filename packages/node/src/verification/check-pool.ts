@@ -32,7 +32,10 @@ interface Lane {
   readonly batches: (readonly Job[])[];
 }
 
-/** Compiled beside this file; from source (tests) the build's copy serves, since a worker loads no TypeScript. */
+/**
+ * Compiled beside this file; from source (tests) the build's copy serves, since a worker loads no
+ * TypeScript. It gets no flags of its parent: `--conditions source` would lead it to the source again.
+ */
 function workerUrl(): URL {
   return import.meta.url.endsWith('.ts')
     ? new URL('../../dist/verification/check-worker.js', import.meta.url)
@@ -122,7 +125,7 @@ class Pool implements CheckPool {
   }
 
   #addLane(): void {
-    const lane: Lane = { worker: new Worker(workerUrl()), batches: [] };
+    const lane: Lane = { worker: new Worker(workerUrl(), { execArgv: [] }), batches: [] };
     lane.worker.unref();
     lane.worker.on('message', (answers: Uint8Array) => {
       const batch = lane.batches.shift() ?? [];

@@ -55,7 +55,10 @@ export const genesis: Genesis = {
   validators: validators.map(({ key }, i) => ({ key, power: 1n, leads: i < 3 })),
   appState: encodeGenesis({
     chainId: CHAIN_ID,
-    members: [describe(regulator, 'regulator', 'health-commission'), describe(doctor, 'doctor', 'h-0')],
+    members: [
+      describe(regulator, 'regulator', 'health-commission'),
+      describe(doctor, 'doctor', 'h-0'),
+    ],
     validators: validators.map(({ key }, i) => ({
       consensusKey: key,
       institution: `h-${i}`,
@@ -67,7 +70,11 @@ export const genesis: Genesis = {
 
 const EXPIRY_HEIGHT = 4_000;
 
-export function transaction(body: TransactionBody, sender: Keys, expiryHeight = EXPIRY_HEIGHT): Bytes {
+export function transaction(
+  body: TransactionBody,
+  sender: Keys,
+  expiryHeight = EXPIRY_HEIGHT,
+): Bytes {
   const nonce = new Uint8Array(randomBytes(16));
   const unsigned = { chainId: CHAIN_ID, body, sender: sender.key, nonce, expiryHeight };
   return encodeTransaction(signTransaction(unsigned, [sender]));

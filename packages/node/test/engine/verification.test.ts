@@ -1,0 +1,166 @@
+import { ed25519 } from '@noble/curves/ed25519.js';
+import fc from 'fast-check';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { Check } from '@yilian/consensus/application';
+import { verifySignature as verifyPurely } from '@yilian/crypto/signature';
+import { pointsCheck, signatureCheck } from '@yilian/ledger/checks';
+import { decodeCheckFrame, encodeCheckFrame } from '../../src/verification/check-frame.ts';
+import { type CheckPool, createCheckPool } from '../../src/verification/check-pool.ts';
+import { createTransactionVerifier } from '../../src/verification/transaction-verifier.ts';
+import { createSigner, verifySignature } from '../../src/verification/verify-signature.ts';
+import { keysOf } from './consortium.ts';
+
+const pools: CheckPool[] = [];
+afterEach(() => Promise.all(pools.splice(0).map((pool) => pool.close())));
+
+function openPool(workers: number): CheckPool {
+  const pool = createCheckPool({
+    workers,
+    onFailure: (error) => {
+      throw error;
+    },
+  });
+  pools.push(pool);
+  return pool;
+}
+
+const signer = keysOf('signer');
+const message = (i: number): Uint8Array => new TextEncoder().encode(`message ${i}`);
+
+function goodCheck(i: number): Check {
+  return signatureCheck(signer.key, message(i), signer.sign(message(i)));
+}
+
+function badCheck(i: number): Check {
+  return signatureCheck(signer.key, message(i + 1), signer.sign(message(i)));
+}
+
+describe("the platform's Ed25519", () => {
+  test('gives the answer of the pure rule for honest, bent and random signatures', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        fc.uint8Array({ maxLength: 64 }),
+        fc.integer({ min: 0, max: 95 }),
+        fc.integer({ min: 0, max: 8 }),
+        (seed, text, at, bit) => {
+          const signature = createSigner(seed)(text);
+          const publicKey = ed25519.getPublicKey(seed);
+          const [key, bent] = [publicKey.slice(), signature.slice()];
+          const target = at < 32 ? key : bent;
+          const index = at < 32 ? at : at - 32;
+          if (bit < 8) target[index] = (target[index] ?? 0) ^ (1 << bit);
+          const claim = { publicKey: key, message: text, signature: bent };
+          expect(verifySignature(claim)).toBe(verifyPurely(claim));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  test('the identity as key, which OpenSSL takes for every message, is refused', () => {
+    const publicKey = Uint8Array.of(1, ...new Uint8Array(31));
+    const signature = Uint8Array.of(1, ...new Uint8Array(63));
+    expect(verifySignature({ publicKey, message: message(1), signature })).toBe(false);
+  });
+
+  test('signing is deterministic and what the pure verifier accepts', () => {
+    const seed = new Uint8Array(32).fill(7);
+    const signature = createSigner(seed)(message(1));
+    expect(signature).toEqual(ed25519.sign(message(1), seed));
+  });
+});
+
+describe('check frames', () => {
+  test('hold what was put in, whatever the lengths', () => {
+    const bytes = fc.uint8Array({ maxLength: 300 });
+    const scheme = fc.constantFrom<Check['scheme']>('ed25519', 'capsule', 'epochKey');
+    const statement = fc.record({ scheme, key: bytes, message: bytes, signature: bytes });
+    fc.assert(
+      fc.property(fc.array(statement, { maxLength: 10 }), (statements) => {
+        expect(decodeCheckFrame(encodeCheckFrame(statements))).toEqual(statements);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe.each([
+  ['on the calling thread', 0],
+  ['in two workers', 2],
+])('check pool %s', (_, workers) => {
+  test('answers each check for itself, in order, over many batches and calls', async () => {
+    const pool = openPool(workers);
+    const isGood = (i: number): boolean => i % 3 !== 0;
+    const checks = Array.from({ length: 600 }, (_each, i) =>
+      isGood(i) ? goodCheck(i) : badCheck(i),
+    );
+    const answers = await Promise.all([
+      pool.verify(checks.slice(0, 1)),
+      pool.verify(checks.slice(1, 599)),
+      pool.verify(checks.slice(599)),
+      pool.verify([]),
+    ]);
+    expect(answers.flat()).toEqual(checks.map((_each, i) => isGood(i)));
+    expect(pool.pending()).toBe(0);
+  });
+
+  test('decides points of the pairing curve, and refuses what is none', async () => {
+    const pool = openPool(workers);
+    const generator = Buffer.from(
+      '97f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb',
+      'hex',
+    );
+    const infinity = new Uint8Array(48);
+    infinity[0] = 0xc0;
+    const answers = await pool.verify([
+      pointsCheck([new Uint8Array(generator)]),
+      pointsCheck([infinity]),
+      pointsCheck([new Uint8Array(generator), new Uint8Array(48)]),
+    ]);
+    expect(answers).toEqual([true, false, false]);
+  });
+
+  test('a closed pool rejects instead of leaving its callers waiting', async () => {
+    const pool = openPool(workers);
+    const waiting = pool.verify(Array.from({ length: 300 }, (_each, i) => goodCheck(i)));
+    const refused = expect(waiting).rejects.toThrow('closed');
+    await pool.close();
+    await refused;
+    await expect(pool.verify([goodCheck(1)])).rejects.toThrow('closed');
+  });
+});
+
+describe('transaction verifier', () => {
+  test('checks the same bytes once, however often and however close together they are asked for', async () => {
+    let checked = 0;
+    const pool: CheckPool = {
+      verify: async (checks) => {
+        checked += checks.length;
+        await Promise.resolve();
+        return checks.map(() => true);
+      },
+      pending: () => 0,
+      close: () => Promise.resolve(),
+    };
+    const inspect = (): { ok: true; checks: Check[] } => ({ ok: true, checks: [goodCheck(1)] });
+    const verifier = createTransactionVerifier({ inspect }, pool);
+    await Promise.all([verifier.verify([message(1), message(1)]), verifier.verify([message(1)])]);
+    await verifier.verify([message(1)]);
+    expect(checked).toBe(1);
+    await verifier.verify([message(2)]);
+    expect(checked).toBe(2);
+  });
+
+  test('a failed check is not remembered as a good one', async () => {
+    const pool = openPool(0);
+    const inspect = (): { ok: true; checks: Check[] } => ({ ok: true, checks: [badCheck(1)] });
+    const verifier = createTransactionVerifier({ inspect }, pool);
+    for (let tries = 0; tries < 2; tries++) {
+      // oxlint-disable-next-line no-await-in-loop -- the second try must not find a memory of the first
+      expect(await verifier.verify([message(1)])).toEqual([
+        { ok: false, rejection: { code: 'signatureInvalid' } },
+      ]);
+    }
+  });
+});
