@@ -84,8 +84,7 @@ export function createBlobShelf(options: BlobShelfOptions): BlobShelf {
     pending = pending.filter(({ atMs }) => nowMs - atMs <= PENDING_MS_MAX);
     const same = pending.filter((each) => equalBytes(each.grantId, grantId));
     const repeated = same.some(
-      (each) =>
-        blobName.format(each.name) === blobName.format(name) && equalBytes(each.blob, blob),
+      (each) => blobName.format(each.name) === blobName.format(name) && equalBytes(each.blob, blob),
     );
     if (repeated) return served(null);
     const bytes = pending.reduce((sum, each) => sum + each.blob.length, blob.length);

@@ -1,5 +1,10 @@
 /** Whether a certificate is the regulator's, in date, and the one that the chain has for this member. */
-import { type Certificate, certificateHash, certificateMessage, parseCertificate } from '@yilian/api/certificate';
+import {
+  type Certificate,
+  certificateHash,
+  certificateMessage,
+  parseCertificate,
+} from '@yilian/api/certificate';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import type { ChainContext } from '@yilian/crypto/context';
 import type { Member } from '@yilian/ledger/contracts/members/member';

@@ -88,10 +88,7 @@ export function createEpochKeys(options: EpochKeysOptions): EpochKeys {
     await slots.put(slotId(day), exponent);
     exponent.fill(0);
     const { point, proof } = secret.key;
-    await shelf.put(
-      dayBytes(day),
-      encode([curve.encodeG1(point), encodeProof(curve, proof)]),
-    );
+    await shelf.put(dayBytes(day), encode([curve.encodeG1(point), encodeProof(curve, proof)]));
     return secret;
   };
 

@@ -79,9 +79,7 @@ export function createInstitution(options: InstitutionOptions): InstitutionServi
       const { signatures: _none, ...unsigned } = transaction;
       const { id, rejection } = await sender.send(unsigned, [hospital], 'institution');
       if (rejection === null) return served(id);
-      return rejection === 'duplicate'
-        ? refuse('duplicate')
-        : refuse('refused', { rejection });
+      return rejection === 'duplicate' ? refuse('duplicate') : refuse('refused', { rejection });
     },
     location: (author, recordId) => {
       const record = chain.record(recordId);

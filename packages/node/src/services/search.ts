@@ -50,7 +50,9 @@ export interface SearchOptions {
 
 /** Day number (since 1970) of a month's first day. */
 export function firstDayOf(month: string): number {
-  return Math.floor(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)) - 1, 1) / 86_400_000);
+  return Math.floor(
+    Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5)) - 1, 1) / 86_400_000,
+  );
 }
 
 interface PlannedToken {
