@@ -28,6 +28,7 @@ import {
   checkIndices,
   evaluateCommitments,
   evaluatePolynomial,
+  INDEX_MAX,
   randomPolynomial,
   ThresholdError,
 } from './threshold.ts';
@@ -39,6 +40,8 @@ export const GRANT_ID_BYTES = 16;
 /** Labels (and so tags) of one grant at most. */
 export const GRANT_LABELS_MAX = 16;
 const RECORD_ID_BYTES = 32;
+const RECORDS_MAX = 10_000;
+const TOKENS_MAX = 4096;
 
 /** @throws CodecError `malformed` */
 export function parseGrantId(bytes: Bytes): GrantId {
@@ -213,6 +216,8 @@ function checkBodyShape(body: GrantBody): void {
     throw new ThresholdError('threshold', 'the threshold lies between 1 and the number of nodes');
   if (body.points.length < 1 || body.points.length > GRANT_LABELS_MAX)
     throw new CodecError('malformed', `a grant has 1 to ${GRANT_LABELS_MAX} labels`);
+  if (body.records !== 'all' && body.records.length > RECORDS_MAX)
+    throw new CodecError('tooLarge', `a grant names at most ${RECORDS_MAX} records`);
   for (const time of [body.fromMs, body.toMs])
     if (!Number.isSafeInteger(time) || time < 0)
       throw new CodecError('malformed', 'times are milliseconds since 1970');
@@ -393,7 +398,7 @@ export function decodeNodeShare(curve: Curve, bytes: Bytes): NodeShare {
     index: integerOf(index),
     salt: bytesOf(salt, 32),
     body: bodyFromItems(curve, body),
-    keys: listOf(keys).map((key) => curve.parseG2(bytesOf(key, G2_BYTES))),
+    keys: listOf(keys, GRANT_LABELS_MAX).map((key) => curve.parseG2(bytesOf(key, G2_BYTES))),
   };
 }
 
@@ -417,8 +422,8 @@ export function decodeGranteeShare(curve: Curve, bytes: Bytes): GranteeShare {
     body: bodyFromItems(curve, body),
     blinding: curve.parseScalar(bytesOf(blinding)),
     patientKey: curve.parseG1(bytesOf(patientKey, G1_BYTES)),
-    labels: listOf(labels).map((label) => labelFromCbor(label)),
-    searchTokens: listOf(tokens).map((token) => bytesOf(token)),
+    labels: listOf(labels, GRANT_LABELS_MAX).map((label) => labelFromCbor(label)),
+    searchTokens: listOf(tokens, TOKENS_MAX).map((token) => bytesOf(token)),
   };
 }
 
@@ -436,16 +441,22 @@ function bodyFromItems(curve: Curve, value: Cbor | undefined): GrantBody {
   const body: GrantBody = {
     grantId: parseGrantId(bytesOf(grantId)),
     grantee: bytesOf(grantee),
-    commitments: listOf(commitments).map((point) => curve.parseG1(bytesOf(point, G1_BYTES))),
-    nodes: listOf(nodes).map((entry) => {
+    commitments: listOf(commitments, INDEX_MAX).map((point) =>
+      curve.parseG1(bytesOf(point, G1_BYTES)),
+    ),
+    nodes: listOf(nodes, INDEX_MAX).map((entry) => {
       const [index, node] = itemsOf(entry, 2);
       return { index: integerOf(index), node: bytesOf(node) };
     }),
     fromMs: integerOf(fromMs),
     toMs: integerOf(toMs),
-    points: listOf(points).map((point) => curve.parseG2(bytesOf(point, G2_BYTES))),
+    points: listOf(points, GRANT_LABELS_MAX).map((point) =>
+      curve.parseG2(bytesOf(point, G2_BYTES)),
+    ),
     records:
-      records === null ? 'all' : listOf(records).map((record) => bytesOf(record, RECORD_ID_BYTES)),
+      records === null
+        ? 'all'
+        : listOf(records, RECORDS_MAX).map((record) => bytesOf(record, RECORD_ID_BYTES)),
     purpose,
   };
   checkBodyShape(body);
@@ -453,14 +464,16 @@ function bodyFromItems(curve: Curve, value: Cbor | undefined): GrantBody {
 }
 
 function itemsOf(value: Cbor | undefined, length: number): readonly Cbor[] {
-  const items = listOf(value);
-  if (items.length !== length)
+  if (!Array.isArray(value) || value.length !== length)
     throw new CodecError('malformed', `expected an array of ${length} items`);
-  return items;
+  return value;
 }
 
-function listOf(value: Cbor | undefined): readonly Cbor[] {
+/** Counts are bounded before any point is parsed: each costs a subgroup check. */
+function listOf(value: Cbor | undefined, lengthMax: number): readonly Cbor[] {
   if (!Array.isArray(value)) throw new CodecError('malformed', 'expected an array');
+  if (value.length > lengthMax)
+    throw new CodecError('tooLarge', `expected at most ${lengthMax} items`);
   return value;
 }
 
@@ -497,7 +510,7 @@ export function restoreKeyShare(curve: Curve, bytes: Bytes): KeyShare {
     grantId: parseGrantId(bytesOf(grantId)),
     index: integerOf(index),
     verificationKey: curve.parseG1(bytesOf(verificationKey, G1_BYTES)),
-    keys: listOf(keys).map((pair) => {
+    keys: listOf(keys, GRANT_LABELS_MAX).map((pair) => {
       const both = bytesOf(pair, 2 * G2_BYTES);
       return {
         point: curve.parseG2(both.subarray(0, G2_BYTES)),
