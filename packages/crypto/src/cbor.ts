@@ -31,10 +31,17 @@ const DECODE_OPTIONS: cborg.DecodeOptions = {
   rejectDuplicateMapKeys: true,
 };
 
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
 function checkEncodable(value: Cbor, depth: number): void {
   if (depth > 64) throw new CodecError('tooDeep', 'value is nested too deeply to encode');
   if (value === null || typeof value === 'boolean' || typeof value === 'bigint') return;
-  if (typeof value === 'string') return;
+  if (typeof value === 'string') {
+    // Encoders replace a lone surrogate by U+FFFD, which would give two texts one encoding.
+    if (LONE_SURROGATE.test(value))
+      throw new CodecError('malformed', 'text contains a lone surrogate');
+    return;
+  }
   if (typeof value === 'number') {
     if (!Number.isSafeInteger(value) || Object.is(value, -0))
       throw new CodecError('malformed', 'only safe integers can be encoded');
@@ -44,7 +51,7 @@ function checkEncodable(value: Cbor, depth: number): void {
   for (const item of value) checkEncodable(item, depth + 1);
 }
 
-/** The one encoding of `value`. @throws CodecError for floats and values nested over 64 deep */
+/** The one encoding of `value`. @throws CodecError for floats, lone surrogates and values nested over 64 deep */
 export function encode(value: Cbor): Bytes {
   checkEncodable(value, 0);
   return cborg.encode(value);
@@ -55,7 +62,8 @@ function normalise(value: unknown, depthLeft: number): Cbor {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value;
   if (typeof value === 'bigint') return value;
   if (typeof value === 'number') {
-    if (!Number.isSafeInteger(value)) throw new CodecError('malformed', 'a number is not an integer');
+    if (!Number.isSafeInteger(value))
+      throw new CodecError('malformed', 'a number is not an integer');
     return value;
   }
   if (value instanceof Uint8Array) return value.slice();

@@ -366,6 +366,20 @@ describe('chunk places', () => {
     expect(open({ ...chunkInput(otherContext, key, otherPlace), sealed })).toBeNull();
   });
 
+  it('have associated data of their own: chain, suite, record, chunk size, path, index, end', () => {
+    const others = [
+      chunkInput(context, key, place),
+      chunkInput({ ...context, chainId: 'chain-2' }, key, place),
+      chunkInput({ ...context, suite: 'paper' }, key, place),
+      chunkInput({ ...context, recordId: new Uint8Array(32) }, key, place),
+      chunkInput({ ...context, chunkBytes: 131_072 }, key, place),
+      chunkInput(context, key, { ...place, path: 'b' }),
+      chunkInput(context, key, { ...place, index: 2 }),
+      chunkInput(context, key, { ...place, isFinal: true }),
+    ].map(({ associatedData }) => toHex(associatedData));
+    expect(new Set(others).size).toBe(others.length);
+  });
+
   it('have nonces of their own: no two chunks of a section share one', () => {
     fc.assert(
       fc.property(fc.nat({ max: 2 ** 20 }), fc.nat({ max: 2 ** 20 }), (left, right) => {
@@ -646,6 +660,28 @@ describe('a dishonest author', () => {
     expect(() => openSection(record, { index: 1, key: leftKey }, purePrimitives)).toThrow(
       refusedAs('descriptor'),
     );
+  });
+
+  it('whose manifest lists one path twice is refused', () => {
+    const dataKey = parseDataKey(context, new Uint8Array(32).fill(0xcc)) as DataKey;
+    const { leftKey, chunk, headerFor } = twoFaced();
+    const header = headerFor(leftKey, leftKey, dataKey);
+    const secrets = deriveSectionSecrets(
+      context,
+      deriveSectionKey(context, dataKey, MANIFEST_PATH),
+    );
+    const listed = { path: 'finding', mediaType: 'text/plain', length: 48 };
+    const sections = [listed, listed];
+    const descriptor = sealManifest(context, secrets, { sections, attributes: null });
+    const ciphertextRoot = rootOfLeafHashes([hashLeaf(descriptor)]);
+    const leaf = sectionLeaf(context, { path: MANIFEST_PATH, ciphertextRoot, secrets });
+    const doubled = replaceSection(header, 0, { descriptor, ciphertextRoot, leaf });
+    const chain = onChain({ ...doubled, sections: [...doubled.sections, at(header.sections, 1)] }, [
+      hashLeaf(chunk),
+      hashLeaf(chunk),
+    ]);
+    const record = verifyRecord(chain.object, chain.expected, purePrimitives);
+    expect(() => openRecord(record, dataKey, purePrimitives)).toThrow(refusedAs('descriptor'));
   });
 
   it('whose manifest lists other sections than the header is refused', async () => {

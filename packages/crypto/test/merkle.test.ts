@@ -211,6 +211,18 @@ describe('inclusion', () => {
     expect(verifyInclusion({ ...claim, ...place })).toBe(false);
   });
 
+  it('a path too short or too long for the claimed size is refused', () => {
+    const hashes = leafHashes(2);
+    const claim = {
+      leafHash: at(hashes, 0),
+      index: 0,
+      path: proveInclusion(nodesOf(hashes), 0, 2),
+      root: rootOfLeafHashes(hashes),
+    };
+    expect(verifyInclusion({ ...claim, size: 2 })).toBe(true);
+    for (const size of [1, 3, 4, 5, 100]) expect(verifyInclusion({ ...claim, size })).toBe(false);
+  });
+
   it('works for a tree of more than 2^32 leaves', () => {
     const size = 2 ** 40 + 1;
     const root = rootAt(imaginaryNodes, size);

@@ -115,6 +115,27 @@ describe('the one rule', () => {
   });
 });
 
+describe('the precheck of native verifiers', () => {
+  const seed = new Uint8Array(32).fill(2);
+  const message = utf8('message');
+  const valid = { publicKey: publicKey(seed) as Bytes, signature: sign(seed, message) };
+
+  it('lets valid signatures through', () => {
+    expect(precheckSignature(valid)).toBe(true);
+  });
+
+  it('stops non-canonical keys and R, which OpenSSL would reduce', () => {
+    for (let low = 0xed; low <= 0xff; low++)
+      for (const high of ['7f', 'ff']) {
+        const point = fromHex(`${low.toString(16)}${'ff'.repeat(30)}${high}`);
+        expect(precheckSignature({ ...valid, publicKey: point })).toBe(false);
+        const signature = valid.signature.slice();
+        signature.set(point);
+        expect(precheckSignature({ ...valid, signature })).toBe(false);
+      }
+  });
+});
+
 describe('public keys', () => {
   it('of seeds are taken', () => {
     fc.assert(
