@@ -32,7 +32,7 @@ import {
   toPid,
 } from '../src/ids.ts';
 import { type Ledger, createLedger } from '../src/ledger.ts';
-import type { Block, Genesis, Outcome, Verified } from '../src/ledger-port.ts';
+import type { Block, Check, Genesis, Outcome, Verified } from '../src/ledger-port.ts';
 import {
   type Signer,
   encodeTransaction,
@@ -190,7 +190,14 @@ export function tx(
 const tools = { curve, verifySignature };
 
 /** What a node's workers do before each call. */
-export function verifyAll(ledger: Pick<Ledger, 'inspect'>, txs: readonly Bytes[]): Verified {
+export function verifyAll(
+  ledger: {
+    inspect(
+      tx: Bytes,
+    ): { readonly ok: true; readonly checks: readonly Check[] } | { readonly ok: false };
+  },
+  txs: readonly Bytes[],
+): Verified {
   const holding = new Set<string>();
   for (const bytes of txs) {
     const inspection = ledger.inspect(bytes);
