@@ -326,6 +326,7 @@ export function verifyNodeShare(input: {
   const { index, body, keys } = share;
   if (!body.nodes.some((node) => node.index === index)) return undefined;
   if (keys.length !== body.points.length) return undefined;
+  if (body.commitments.length === 0) return undefined;
   if (body.commitments.some((point) => curve.isIdentityG1(point))) return undefined;
   const verificationKey = evaluateCommitments(curve, body.commitments, index);
   if (curve.isIdentityG1(verificationKey)) return undefined;

@@ -370,6 +370,17 @@ describe('both backends agree', () => {
   });
 });
 
+test('a sum of more terms than the library’s stack holds is that of its parts', () => {
+  const curve = bothCurves[0];
+  const scalar = curve.scalarFromInteger(3n);
+  const count = 3000;
+  const sum1 = curve.sumG1(Array.from({ length: count }, () => ({ point: curve.g1, scalar })));
+  const sum2 = curve.sumG2(Array.from({ length: count }, () => ({ point: curve.g2, scalar })));
+  const total = curve.scalarFromInteger(BigInt(3 * count));
+  expect(curve.equalG1(sum1, curve.multiplyG1(curve.g1, total))).toBe(true);
+  expect(curve.equalG2(sum2, curve.multiplyG2(curve.g2, total))).toBe(true);
+});
+
 test('the interface offers no way from bytes to an element of GT, nor a coordinate setter', () => {
   for (const curve of bothCurves) {
     const members = new Set<string>();

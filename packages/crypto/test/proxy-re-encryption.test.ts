@@ -292,6 +292,76 @@ describe('R1 grants are found and ended from a alone', () => {
   });
 });
 
+describe('F1 grants do not show whose they are', () => {
+  test('F1 for any other patient there are coins that give the same body and the same shares', () => {
+    // V_j = P^{f_j} and D_i = Q^{a f(i)}: with f′ = f·a/a′ and d′ = d·a′/a, the view is that of a′.
+    const [first, second] = [createPatient(curve), createPatient(curve)];
+    const label = visitLabel(first);
+    const drawn: Bytes[] = [];
+    const recording = (length: number): Bytes => {
+      const bytes = randomBytes(length);
+      drawn.push(bytes);
+      return bytes;
+    };
+    const conditionalKeyOf = (patient: Patient): G2 =>
+      deriveConditionalKey({
+        curve,
+        context: chain,
+        patientScalar: patient.scalar,
+        label,
+        randomBytes,
+      });
+    const make = (patient: Patient, coins: typeof randomBytes): NewGrant =>
+      createGrant({
+        curve,
+        context: chain,
+        patientKey: patient.key,
+        labels: [{ label, conditionalKey: conditionalKeyOf(patient), tagNumber: 0 }],
+        grantee: Uint8Array.of(9),
+        nodes: [1, 2, 3].map((index) => ({ index, node: Uint8Array.of(index) })),
+        threshold: 3,
+        fromMs: 0,
+        toMs: 1,
+        records: 'all',
+        purpose: 'treatment',
+        randomBytes: coins,
+      });
+    const original = make(first, recording);
+    const [grantId, d, ...coefficients] = drawn;
+    const ratio = curve.multiplyScalars(first.scalar, curve.invertScalar(second.scalar));
+    const widen = (scalar: ReturnType<typeof curve.reduceToScalar>): Bytes =>
+      concatBytes(new Uint8Array(16), curve.encodeScalar(scalar));
+    const replay = [
+      present(grantId),
+      widen(curve.multiplyScalars(curve.reduceToScalar(present(d)), curve.invertScalar(ratio))),
+      ...coefficients.map((f) => widen(curve.multiplyScalars(curve.reduceToScalar(f), ratio))),
+    ];
+    const twin = make(second, () => present(replay.shift()));
+    expect(replay).toHaveLength(0);
+    expect(encodeGrantBody(curve, twin.body)).toEqual(encodeGrantBody(curve, original.body));
+    for (const [position, share] of original.nodeShares.entries())
+      expect(
+        present(twin.nodeShares[position]).keys.map((key) => toHex(curve.encodeG2(key))),
+      ).toEqual(share.keys.map((key) => toHex(curve.encodeG2(key))));
+    // And still only the right d goes with the right patient.
+    expect(verifyGranteeShare(curve, chain, twin.granteeShare)).toBe(true);
+    expect(verifyGranteeShare(curve, chain, { ...twin.granteeShare, patientKey: first.key })).toBe(
+      false,
+    );
+  });
+
+  test('F1 nothing that a node is sent contains P', () => {
+    const { patient, grant } = scene(curve);
+    const key = toHex(curve.encodeG1(patient.key));
+    for (const share of grant.nodeShares) {
+      expect(toHex(encodeNodeShare(curve, share))).not.toContain(key);
+      const stored = encodeKeyShare(curve, shareOfNode(curve, grant, share.index));
+      expect(toHex(stored)).not.toContain(key);
+    }
+    expect(toHex(encodeGranteeShare(curve, grant.granteeShare))).toContain(key);
+  });
+});
+
 describe('F6 a grant is bound to its body', () => {
   test('F6 HPKE infos differ with grant, index, grantee, body and chain', () => {
     const [first, second] = [scene(curve).grant, scene(curve).grant];
@@ -398,6 +468,7 @@ describe('the node’s check', () => {
       [present(v0)],
       [present(v0), present(v1), present(v1)],
       [identity1],
+      [],
     ];
     // Node 2's share: V(1) is symmetric in V_0 and V_1.
     const second = present(grant.nodeShares[1]);
