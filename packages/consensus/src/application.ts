@@ -117,7 +117,9 @@ export interface Application {
   /** Stateless: the checks a transaction needs, or why its bytes can never be valid. */
   inspect(
     tx: Bytes,
-  ): { readonly ok: true; readonly checks: readonly Check[] } | { readonly ok: false; readonly rejection: Refusal };
+  ):
+    | { readonly ok: true; readonly checks: readonly Check[] }
+    | { readonly ok: false; readonly rejection: Refusal };
   checkTransaction(tx: Bytes, mode: 'new' | 'recheck', verified: Verified): Outcome;
   prepareProposal(block: Block, bytesMax: number, verified: Verified): readonly Bytes[];
   /** No effect on state. */

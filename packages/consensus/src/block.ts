@@ -2,11 +2,7 @@
 import type { Bytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import type * as application from './application.ts';
-import {
-  type Certificate,
-  certificateFromCbor,
-  certificateToCbor,
-} from './certificate.ts';
+import { type Certificate, certificateFromCbor, certificateToCbor } from './certificate.ts';
 import { readArray, readBytes, readOptional } from './fields.ts';
 import { type SignedHeader, signedHeaderFromCbor, signedHeaderToCbor } from './header.ts';
 import { addressOf, type ValidatorSet } from './validator-set.ts';

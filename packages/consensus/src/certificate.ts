@@ -79,7 +79,10 @@ export function verifyCertificate(input: {
       blockId: certificate.blockId,
       timeNs: vote.timeNs,
     });
-    if (key === undefined || !verifySignature({ publicKey: key, message, signature: vote.signature }))
+    if (
+      key === undefined ||
+      !verifySignature({ publicKey: key, message, signature: vote.signature })
+    )
       return { ok: false, code: 'badSignature' };
   }
   return { ok: true };
@@ -104,7 +107,9 @@ export function medianTimeNs(certificate: Certificate, validators: ValidatorSet)
 }
 
 export function certificateHash(chainId: string, certificate: Certificate): Bytes {
-  return sha256(encode([DOMAIN_TAGS.blockCertificateHash, chainId, certificateToCbor(certificate)]));
+  return sha256(
+    encode([DOMAIN_TAGS.blockCertificateHash, chainId, certificateToCbor(certificate)]),
+  );
 }
 
 export function certificateToCbor(certificate: Certificate): Cbor {
@@ -140,7 +145,5 @@ export function encodeCertificate(certificate: Certificate): Bytes {
 
 /** @throws CodecError */
 export function decodeCertificate(bytes: Bytes): Certificate {
-  return certificateFromCbor(
-    decode(bytes, { bytesMax: 256 + VALIDATORS_MAX * 96, depthMax: 4 }),
-  );
+  return certificateFromCbor(decode(bytes, { bytesMax: 256 + VALIDATORS_MAX * 96, depthMax: 4 }));
 }

@@ -3,11 +3,7 @@ import type { Bytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import type { ValidatorUpdate } from './application.ts';
 import type { CertifiedBlock } from './block.ts';
-import {
-  type Certificate,
-  certificateFromCbor,
-  certificateToCbor,
-} from './certificate.ts';
+import { type Certificate, certificateFromCbor, certificateToCbor } from './certificate.ts';
 import { readArray, readBig, readBytes, readFlag, readOptional } from './fields.ts';
 import { primariesOf, skippedAfter } from './rotation.ts';
 import {

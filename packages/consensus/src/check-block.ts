@@ -1,11 +1,7 @@
 /** Whether a block may stand on a tip. Everything here is a function of tip and block, alike everywhere. */
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import type { Block } from './block.ts';
-import {
-  certificateHash,
-  medianTimeNs,
-  verifyCertificate,
-} from './certificate.ts';
+import { certificateHash, medianTimeNs, verifyCertificate } from './certificate.ts';
 import type { ChainTip } from './chain-tip.ts';
 import { HEADER_VERSION, proposalBody } from './header.ts';
 import type { Hasher, SignatureVerifier } from './signature.ts';
@@ -55,9 +51,7 @@ export function checkBody(check: BlockCheck): BlockRefusal | undefined {
   if (!equalBytes(header.transactionsRoot, transactionsRoot(transactionHashes, hash)))
     return 'transactionsRootDiffers';
   const committed =
-    parentCertificate === null
-      ? null
-      : certificateHash(tip.validators.chainId, parentCertificate);
+    parentCertificate === null ? null : certificateHash(tip.validators.chainId, parentCertificate);
   const named = header.parentCertificateHash;
   if (committed === null || named === null) {
     if (committed !== named) return 'parentCertificateDiffers';

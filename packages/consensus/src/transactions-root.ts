@@ -5,6 +5,9 @@ import { merkleRoot } from '@yilian/crypto/merkle';
 import type { Hasher } from './signature.ts';
 
 /** Root over ready-made transaction hashes, in order. The empty list has the hash of nothing. */
-export function transactionsRoot(transactionHashes: readonly Bytes[], hash: Hasher = sha256): Bytes {
+export function transactionsRoot(
+  transactionHashes: readonly Bytes[],
+  hash: Hasher = sha256,
+): Bytes {
   return merkleRoot(transactionHashes, hash);
 }

@@ -1,6 +1,6 @@
 /** Bugs that other PBFT implementations shipped, each as a script that ours must survive. */
 import { type Bytes, CodecError, toHex } from '@yilian/crypto/bytes';
-import fc from 'fast-check';
+import { assert, boolean, integer, nat, property } from 'fast-check';
 import { expect, test } from 'vitest';
 import { headerId, proposalBody } from '../src/header.ts';
 import { decodeMessage, encodeMessage } from '../src/pbft/message-codec.ts';
@@ -46,7 +46,12 @@ function expireAll(script: Script, indexes: readonly number[] = ALL): void {
 }
 
 /** The proposal of the primary with another header, signed anew as a lying primary could. */
-function forgeProposal(script: Script, original: PrePrepare, change: Partial<Header>, transactions?: readonly Bytes[]): PrePrepare {
+function forgeProposal(
+  script: Script,
+  original: PrePrepare,
+  change: Partial<Header>,
+  transactions?: readonly Bytes[],
+): PrePrepare {
   const primary = original.signer;
   const header = { ...original.block.header, ...change };
   const blockId = headerId(header);
@@ -57,11 +62,21 @@ function forgeProposal(script: Script, original: PrePrepare, change: Partial<Hea
     ...content,
     signer: primary,
     signature: script.sign(primary, content),
-    block: { ...original.block, header, signature, transactions: transactions ?? original.block.transactions },
+    block: {
+      ...original.block,
+      header,
+      signature,
+      transactions: transactions ?? original.block.transactions,
+    },
   };
 }
 
-function validViewChange(script: Script, signer: number, view: number, prepared: ViewChange['prepared'] = null): ViewChange {
+function validViewChange(
+  script: Script,
+  signer: number,
+  view: number,
+  prepared: ViewChange['prepared'] = null,
+): ViewChange {
   const { tip, height } = actorAt(script, signer).state;
   const content = {
     kind: 'viewChange',
@@ -89,7 +104,9 @@ test('bug 1: the prepared block survives even when the new primary never saw it'
   const script = createScript({ validators: 4 });
   const next = script.primary(1);
   propose(script);
-  script.deliver(({ message, to }) => ['prePrepare', 'prepare'].includes(message.kind) && to !== next);
+  script.deliver(
+    ({ message, to }) => ['prePrepare', 'prepare'].includes(message.kind) && to !== next,
+  );
   const { blockId } = must(sentBy(script, script.primary(0), 'prePrepare')[0]);
   expect(actorAt(script, next).state.work.proposals.size).toBe(0);
   expireAll(script);
@@ -249,7 +266,12 @@ test('bug 7: a vote survives a restart and is not given to another block (PB-2)'
   script.inject(backup, primary, proposal);
   const vote = must(sentBy(script, backup, 'prepare')[0]);
   script.restart(backup);
-  const lie = forgeProposal(script, proposal, { size: 0, count: 0, transactionsRoot: emptyRoot() }, []);
+  const lie = forgeProposal(
+    script,
+    proposal,
+    { size: 0, count: 0, transactionsRoot: emptyRoot() },
+    [],
+  );
   script.inject(backup, primary, lie);
   expect(sentBy(script, backup, 'prepare')).toEqual([vote]);
   script.inject(backup, primary, proposal);
@@ -329,9 +351,15 @@ test('bug 9: what the application refuses is not prepared, and the primary is re
   for (const index of ALL) actorAt(script, index).accepts = (block) => block.txs.length === 0;
   const primary = script.primary(0);
   propose(script);
-  script.wire.splice(0, script.wire.length, ...script.wire.filter(({ message }) => message.kind === 'prePrepare'));
+  script.wire.splice(
+    0,
+    script.wire.length,
+    ...script.wire.filter(({ message }) => message.kind === 'prePrepare'),
+  );
   script.deliver(except('request'));
-  expect(sentBy(script, (primary + 1) % 4, 'prepare').filter(({ view }) => view === 0)).toHaveLength(0);
+  expect(
+    sentBy(script, (primary + 1) % 4, 'prepare').filter(({ view }) => view === 0),
+  ).toHaveLength(0);
   expect(actorAt(script, (primary + 1) % 4).tip.height).toBeGreaterThan(0n);
   expect(must(actorAt(script, (primary + 1) % 4).blocks[0]).certificate.view).toBeGreaterThan(0);
 });
@@ -394,7 +422,14 @@ test('bug 12: votes for distant heights and views allocate nothing (PB-18, PB-19
     const content = { kind: 'prepare', epoch: 0, height, view: 0, blockId } as const;
     script.inject(0, 3, { ...content, signer: 3, signature: script.sign(3, content) });
   }
-  const content = { kind: 'commit', epoch: 0, height: 1n, view: 2 ** 50, blockId, timeNs: 1n } as const;
+  const content = {
+    kind: 'commit',
+    epoch: 0,
+    height: 1n,
+    view: 2 ** 50,
+    blockId,
+    timeNs: 1n,
+  } as const;
   script.inject(0, 3, { ...content, signer: 3, signature: script.sign(3, content) });
   const { early, work } = actorAt(script, 0).state;
   expect(early.messages).toHaveLength(0);
@@ -410,7 +445,10 @@ test('bug 12: two of four must be ahead before a third follows, and it follows t
 });
 
 test('bug 13: patience doubles up to a cap and starts again with the next height (PB-13)', () => {
-  const script = createScript({ validators: 4, settings: { viewTimeoutMs: 1_000, viewTimeoutMaxMs: 8_000 } });
+  const script = createScript({
+    validators: 4,
+    settings: { viewTimeoutMs: 1_000, viewTimeoutMaxMs: 8_000 },
+  });
   const { state } = actorAt(script, 0);
   expect([0, 1, 2, 3, 4, 50, 1e6, 2 ** 50].map((view) => viewTimeoutMs(state, view))).toEqual([
     1_000, 2_000, 4_000, 8_000, 8_000, 8_000, 8_000, 8_000,
@@ -495,7 +533,9 @@ test('bug 15: blocks that arrive out of order delay nothing for good (PB-20)', (
 test('bug 16: votes that come before their height are kept and used (PB-18)', () => {
   const script = createScript({ validators: 4 });
   propose(script);
-  const slow = must(ALL.find((index) => index !== script.primary(0) && index !== script.primary(1)));
+  const slow = must(
+    ALL.find((index) => index !== script.primary(0) && index !== script.primary(1)),
+  );
   const kept: Packet[] = [];
   script.deliver((packet) => {
     if (packet.to === slow && packet.message.kind === 'commit' && packet.message.height === 1n) {
@@ -559,12 +599,12 @@ test('bug 20: damaged bytes are refused by the decoder and never crash a replica
   const originals = [...samples.values()];
   expect(samples.size).toBeGreaterThanOrEqual(6);
   let accepted = 0;
-  fc.assert(
-    fc.property(
-      fc.nat(originals.length - 1),
-      fc.nat(),
-      fc.integer({ min: 1, max: 255 }),
-      fc.boolean(),
+  assert(
+    property(
+      nat(originals.length - 1),
+      nat(),
+      integer({ min: 1, max: 255 }),
+      boolean(),
       (which, where, difference, truncate) => {
         const bytes = must(originals[which]).slice();
         const at = where % bytes.length;
@@ -573,7 +613,11 @@ test('bug 20: damaged bytes are refused by the decoder and never crash a replica
           const message = decodeMessage(truncate ? bytes.subarray(0, at) : bytes);
           accepted++;
           for (const from of ALL)
-            script.feed(0, { kind: 'messageReceived', from: must(script.keys.keys[from]), message });
+            script.feed(0, {
+              kind: 'messageReceived',
+              from: must(script.keys.keys[from]),
+              message,
+            });
         } catch (error) {
           expect(error).toBeInstanceOf(CodecError);
         }
@@ -599,7 +643,12 @@ test('bug 20: one sender cannot fill more than its share of the buffer (PB-18)',
     const { epoch, height, blockId, block } = proposal;
     const content = { kind: 'prePrepare', epoch, height, view, blockId } as const;
     const signature = script.sign(proposal.signer, content);
-    script.inject(victim, proposal.signer, { ...content, signer: proposal.signer, signature, block });
+    script.inject(victim, proposal.signer, {
+      ...content,
+      signer: proposal.signer,
+      signature,
+      block,
+    });
   }
   const { early } = actorAt(script, victim).state;
   expect(Math.max(...early.bytesBySender.values())).toBeLessThanOrEqual(10_000);
@@ -618,7 +667,9 @@ test('bug 21: members change at a decided height, in the middle of a view change
   expireAll(script, [0, 1, 2, 3, 4]);
   script.deliver();
   expect(new Set(script.actors.map(({ tip }) => tip.height))).toEqual(new Set([3n]));
-  expect(must(actorAt(script, 0).blocks[2]).certificate.signatures.length).toBeGreaterThanOrEqual(4);
+  expect(must(actorAt(script, 0).blocks[2]).certificate.signatures.length).toBeGreaterThanOrEqual(
+    4,
+  );
 });
 
 test('bug 21: a vote of another epoch is not counted (PB-1, PB-23)', () => {
@@ -630,7 +681,11 @@ test('bug 21: a vote of another epoch is not counted (PB-1, PB-23)', () => {
   script.inject(must(a), primary, proposal);
   const { height, view, blockId } = proposal;
   const content = { kind: 'prepare', epoch: 1, height, view, blockId } as const;
-  script.inject(must(a), must(b), { ...content, signer: must(b), signature: script.sign(must(b), content) });
+  script.inject(must(a), must(b), {
+    ...content,
+    signer: must(b),
+    signature: script.sign(must(b), content),
+  });
   expect(sentBy(script, must(a), 'commit')).toHaveLength(0);
 });
 
@@ -661,8 +716,16 @@ test('PB-12 a new view without a quorum, out of order or from someone else is re
     sign(primary, viewChanges.slice(0, 2)),
     sign(primary, [must(viewChanges[0]), must(viewChanges[0]), must(viewChanges[1])]),
     sign(primary, viewChanges.toReversed()),
-    sign(primary, viewChanges.map((nested, i) => (i === 0 ? { ...nested, view: 2 } : nested))),
-    sign(primary, viewChanges.map((nested, i) => (i === 1 ? { ...nested, signature: new Uint8Array(64) } : nested))),
+    sign(
+      primary,
+      viewChanges.map((nested, i) => (i === 0 ? { ...nested, view: 2 } : nested)),
+    ),
+    sign(
+      primary,
+      viewChanges.map((nested, i) =>
+        i === 1 ? { ...nested, signature: new Uint8Array(64) } : nested,
+      ),
+    ),
     { ...genuine, signature: new Uint8Array(64) },
   ];
   for (const lie of lies) {
@@ -683,7 +746,11 @@ test('PB-12 a new primary that proposes another block than the prepared one is r
   script.deliver(except('prePrepare'));
   const primary = script.primary(1);
   const backup = must(ALL.find((index) => index !== primary));
-  const lie = forgeProposal(script, { ...original, view: 1, signer: primary }, { proposer: must(script.keys.keys[primary]) });
+  const lie = forgeProposal(
+    script,
+    { ...original, view: 1, signer: primary },
+    { proposer: must(script.keys.keys[primary]) },
+  );
   script.inject(backup, primary, lie);
   expect(sentBy(script, backup, 'prepare').filter(({ view }) => view === 1)).toHaveLength(0);
   expect(actorAt(script, backup).state.view).toBe(2);
@@ -694,7 +761,12 @@ test('PB-15 two proposals of one primary lead to no disagreement and to evidence
   propose(script);
   const primary = script.primary(0);
   const original = must(sentBy(script, primary, 'prePrepare')[0]);
-  const lie = forgeProposal(script, original, { size: 0, count: 0, transactionsRoot: emptyRoot() }, []);
+  const lie = forgeProposal(
+    script,
+    original,
+    { size: 0, count: 0, transactionsRoot: emptyRoot() },
+    [],
+  );
   const [a, b, c] = ALL.filter((index) => index !== primary);
   script.wire.length = 0;
   script.inject(must(a), primary, original);
@@ -719,7 +791,9 @@ test('PB-22 a silent primary is replaced, and skipped for a while', () => {
   script.deliver(lives);
   const witness = must(alive[0]);
   for (let i = 0; i < 4; i++) {
-    const primary = must(alive.find((index) => toHex(must(script.keys.keys[index])) === primaryKey(script, witness)));
+    const primary = must(
+      alive.find((index) => toHex(must(script.keys.keys[index])) === primaryKey(script, witness)),
+    );
     script.submit(primary, transaction(i));
     if (actorAt(script, primary).timers.has('propose')) script.expire(primary, 'propose');
     script.deliver(lives);
@@ -727,7 +801,9 @@ test('PB-22 a silent primary is replaced, and skipped for a while', () => {
   const views = actorAt(script, witness).blocks.map(({ certificate }) => certificate.view);
   expect(views[0]).toBe(1);
   expect(views.slice(2).every((view) => view === 0)).toBe(true);
-  expect(actorAt(script, witness).tip.skipped.map(({ key }) => toHex(key))).toEqual([toHex(must(script.keys.keys[dead]))]);
+  expect(actorAt(script, witness).tip.skipped.map(({ key }) => toHex(key))).toEqual([
+    toHex(must(script.keys.keys[dead])),
+  ]);
 });
 
 function primaryKey(script: Script, witness: number): string {
@@ -736,6 +812,10 @@ function primaryKey(script: Script, witness: number): string {
   const order = validators.filter(({ leads }) => leads);
   const turn = Number(state.tip.height % BigInt(order.length));
   const rotated = [...order.slice(turn), ...order.slice(0, turn)];
-  const skipped = new Set(state.tip.skipped.filter(({ untilHeight }) => untilHeight > state.height).map(({ key }) => toHex(key)));
+  const skipped = new Set(
+    state.tip.skipped
+      .filter(({ untilHeight }) => untilHeight > state.height)
+      .map(({ key }) => toHex(key)),
+  );
   return must(rotated.map(({ key }) => toHex(key)).find((key) => !skipped.has(key)));
 }

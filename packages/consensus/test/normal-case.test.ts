@@ -2,21 +2,15 @@ import { toHex } from '@yilian/crypto/bytes';
 import { expect, test } from 'vitest';
 import { medianTimeNs, verifyCertificate } from '../src/certificate.ts';
 import { headerId } from '../src/header.ts';
-import {
-  actorAt,
-  createScript,
-  effectsOf,
-  hash,
-  propose,
-  sentBy,
-  transaction,
-} from './script.ts';
+import { actorAt, createScript, effectsOf, hash, propose, sentBy, transaction } from './script.ts';
 
 test('PB-8 a request becomes one block with one certificate at every replica', () => {
   const script = createScript({ validators: 4 });
   propose(script);
   script.deliver();
-  const ids = script.actors.map(({ blocks }) => toHex(headerId(blocks[0]?.block.header ?? never())));
+  const ids = script.actors.map(({ blocks }) =>
+    toHex(headerId(blocks[0]?.block.header ?? never())),
+  );
   expect(new Set(ids).size).toBe(1);
   for (const { blocks, tip } of script.actors) {
     expect(blocks[0]?.block.transactions).toEqual([transaction(1)]);
@@ -43,7 +37,20 @@ test('PB-17 a proof block follows a block with transactions at once, and then th
   for (const { blocks, tip } of script.actors) {
     expect(blocks.map(({ block }) => block.transactions.length)).toEqual([1, 0]);
     expect(blocks[1]?.block.header.appHash).toEqual(
-      hash(Uint8Array.of(...hash(new TextEncoder().encode('empty')), 0, 0, 0, 0, 0, 0, 0, 1, ...transaction(1))),
+      hash(
+        Uint8Array.of(
+          ...hash(new TextEncoder().encode('empty')),
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          0,
+          1,
+          ...transaction(1),
+        ),
+      ),
     );
     expect(tip.proofDue).toBe(false);
   }
@@ -82,8 +89,12 @@ test('PB-2 every vote is on the disk before it is on the wire', () => {
     const persisted = new Set<unknown>();
     for (const effect of effects) {
       if (effect.kind === 'persist')
-        for (const record of effect.records) if (record.kind === 'voted') persisted.add(record.message);
-      if (effect.kind === 'broadcast' && ['prePrepare', 'prepare', 'commit'].includes(effect.message.kind))
+        for (const record of effect.records)
+          if (record.kind === 'voted') persisted.add(record.message);
+      if (
+        effect.kind === 'broadcast' &&
+        ['prePrepare', 'prepare', 'commit'].includes(effect.message.kind)
+      )
         expect(persisted.has(effect.message)).toBe(true);
     }
     expect(persisted.size).toBeGreaterThan(2);
@@ -121,17 +132,24 @@ test('PB-4 the primary’s prepare is not counted beside its proposal', () => {
   const script = createScript({ validators: 4 });
   const primary = script.primary(0);
   propose(script);
-  const [proposal] = sentBy(script, primary, 'prePrepare');
-  if (proposal === undefined) return never();
+  const proposal = sentBy(script, primary, 'prePrepare')[0] ?? never();
   const backup = (primary + 1) % 4;
   script.inject(backup, primary, proposal);
   const { epoch, height, view, blockId } = proposal;
   const content = { kind: 'prepare', epoch, height, view, blockId } as const;
-  script.inject(backup, primary, { ...content, signer: primary, signature: script.sign(primary, content) });
+  script.inject(backup, primary, {
+    ...content,
+    signer: primary,
+    signature: script.sign(primary, content),
+  });
   // Proposal and own prepare make two; the primary's prepare must not be the third.
   expect(sentBy(script, backup, 'commit')).toHaveLength(0);
   const other = (primary + 2) % 4;
-  script.inject(backup, other, { ...content, signer: other, signature: script.sign(other, content) });
+  script.inject(backup, other, {
+    ...content,
+    signer: other,
+    signature: script.sign(other, content),
+  });
   expect(sentBy(script, backup, 'commit')).toHaveLength(1);
 });
 
@@ -193,14 +211,21 @@ test('PB-23 a new member votes two heights after the block that admitted it, in 
     script.deliver();
   }
   const { blocks, tip } = actorAt(script, 4);
-  const at = (height: number): string => toHex(blocks[height - 1]?.block.header.validatorsHash ?? never());
+  const at = (height: number): string =>
+    toHex(blocks[height - 1]?.block.header.validatorsHash ?? never());
   expect(at(2)).toBe(at(1));
   expect(at(3)).not.toBe(at(2));
-  expect(blocks[0]?.block.header.nextValidatorsHash).toEqual(blocks[1]?.block.header.validatorsHash);
-  expect(blocks[1]?.block.header.nextValidatorsHash).toEqual(blocks[2]?.block.header.validatorsHash);
+  expect(blocks[0]?.block.header.nextValidatorsHash).toEqual(
+    blocks[1]?.block.header.validatorsHash,
+  );
+  expect(blocks[1]?.block.header.nextValidatorsHash).toEqual(
+    blocks[2]?.block.header.validatorsHash,
+  );
   expect(tip.validators.epoch).toBe(1);
   expect(tip.validators.validators).toHaveLength(5);
-  expect(sentBy(script, 4, 'commit').every(({ height, epoch }) => height >= 3n && epoch === 1)).toBe(true);
+  expect(
+    sentBy(script, 4, 'commit').every(({ height, epoch }) => height >= 3n && epoch === 1),
+  ).toBe(true);
   expect(sentBy(script, 4, 'commit').length).toBeGreaterThan(0);
 });
 
@@ -208,7 +233,9 @@ test('PB-16 a request goes to all that may lead, and to everybody when it waits 
   const script = createScript({ validators: 4, leaders: 2 });
   script.submit(3, transaction(7));
   const forwarded = (): number[] =>
-    actorAt(script, 3).sent.filter(({ message }) => message.kind === 'request').map(({ to }) => to);
+    actorAt(script, 3)
+      .sent.filter(({ message }) => message.kind === 'request')
+      .map(({ to }) => to);
   expect(forwarded()).toEqual([0, 1]);
   script.wire.length = 0;
   script.expire(3, 'requests');
@@ -268,6 +295,8 @@ test('PB-19 a replica whose state diverges from a quorum halts instead of voting
   const before = liar.sent.length;
   propose(script, 2);
   script.deliver();
-  expect(liar.sent.slice(before).filter(({ message }) => message.kind === 'commit')).toHaveLength(0);
+  expect(liar.sent.slice(before).filter(({ message }) => message.kind === 'commit')).toHaveLength(
+    0,
+  );
   expect(actorAt(script, 0).tip.height).toBeGreaterThanOrEqual(3n);
 });

@@ -35,6 +35,11 @@ export interface Keys {
   readonly verifySignature: SignatureVerifier;
 }
 
+function seal(secret: Uint8Array, message: Uint8Array): Uint8Array {
+  const half = hash(concatBytes(secret, message));
+  return concatBytes(half, half);
+}
+
 export function createKeys(count: number): Keys {
   const secrets = new Map<string, Uint8Array>();
   const pairs = Array.from({ length: count }, (_, index) => {
@@ -43,13 +48,13 @@ export function createKeys(count: number): Keys {
     secrets.set(toHex(key), secret);
     return { key, secret };
   }).sort((a, b) => compareBytes(a.key, b.key)); // so that replica i has position i in the set
-  const seal = (secret: Uint8Array, message: Uint8Array): Uint8Array => {
-    const half = hash(concatBytes(secret, message));
-    return concatBytes(half, half);
-  };
   return {
     keys: pairs.map(({ key }) => key),
-    signers: pairs.map(({ secret }) => (message) => seal(secret, message)),
+    signers: pairs.map(
+      ({ secret }) =>
+        (message) =>
+          seal(secret, message),
+    ),
     verifySignature: ({ publicKey, message, signature }) => {
       const secret = secrets.get(toHex(publicKey));
       return secret !== undefined && equalBytes(seal(secret, message), signature);
@@ -135,7 +140,11 @@ export function createScript(options: {
     actor.effects.push(effect);
     switch (effect.kind) {
       case 'send':
-        return post(index, keys.keys.findIndex((key) => equalBytes(key, effect.to)), effect.message);
+        return post(
+          index,
+          keys.keys.findIndex((key) => equalBytes(key, effect.to)),
+          effect.message,
+        );
       case 'broadcast':
         for (let to = 0; to < total; to++) if (to !== index) post(index, to, effect.message);
         return;
@@ -180,10 +189,14 @@ export function createScript(options: {
         actor.blocks.push(effect.decided);
         return;
       case 'sendBlocks':
-        return post(index, keys.keys.findIndex((key) => equalBytes(key, effect.to)), {
-          kind: 'blocks',
-          blocks: actor.blocks.slice(Number(effect.fromHeight) - 1),
-        });
+        return post(
+          index,
+          keys.keys.findIndex((key) => equalBytes(key, effect.to)),
+          {
+            kind: 'blocks',
+            blocks: actor.blocks.slice(Number(effect.fromHeight) - 1),
+          },
+        );
       case 'reply':
       case 'checkpointStable':
       case 'refuseRequest':
@@ -203,7 +216,11 @@ export function createScript(options: {
       queue.shift();
     }
   };
-  const create = (index: number, tip: ChainTip, wal: readonly Uint8Array[]): ReturnType<typeof createReplica> => {
+  const create = (
+    index: number,
+    tip: ChainTip,
+    wal: readonly Uint8Array[],
+  ): ReturnType<typeof createReplica> => {
     const key = keys.keys[index];
     const sign = keys.signers[index];
     if (key === undefined || sign === undefined) throw new Error('no such actor');
@@ -256,7 +273,11 @@ export function createScript(options: {
       script.feed(index, { kind: 'timerExpired', timer, token: armed.token });
     },
     submit: (index, transaction) =>
-      script.feed(index, { kind: 'requestsAdmitted', transactions: [transaction], origin: 'client' }),
+      script.feed(index, {
+        kind: 'requestsAdmitted',
+        transactions: [transaction],
+        origin: 'client',
+      }),
     restart: (index) => {
       const actor = actors[index];
       if (actor === undefined) return;

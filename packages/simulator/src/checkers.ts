@@ -30,6 +30,7 @@ export interface Checkers {
   readonly decided: ReadonlyMap<bigint, { readonly blockId: string; readonly appHash: string }>;
   /** How often interesting things happened: a night with zero hits has tested nothing. */
   readonly counts: ReadonlyMap<string, number>;
+  readonly count: (what: string) => void;
   /** Running hash over everything that was sent and committed. */
   readonly traceHash: () => string;
 }
@@ -67,6 +68,17 @@ function bare(message: Vote): Vote {
   return message.kind === 'viewChange' ? { ...message, block: null } : message;
 }
 
+function nameOf(vote: Vote): string {
+  return toHex(nativeSha256(encodeMessage(bare(vote))));
+}
+
+/** S12: the application saw no transaction twice. */
+function checkExactlyOnce(node: SimulatedNode): void {
+  const executed = node.application().executed();
+  if (new Set(executed).size !== executed.length)
+    throw new Violation('S12 exactly once', `node ${node.index} executed a transaction twice`);
+}
+
 export function createCheckers(options: CheckerOptions = {}): Checkers {
   const byzantine = options.byzantine ?? new Set<number>();
   const decided = new Map<bigint, { readonly blockId: string; readonly appHash: string }>();
@@ -87,7 +99,6 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
     joined.set(bytes, trace.length);
     trace = nativeSha256(joined);
   };
-  const nameOf = (vote: Vote): string => toHex(nativeSha256(encodeMessage(bare(vote))));
 
   const onSend = (node: SimulatedNode, message: Message): void => {
     record(`${node.index} ${message.kind}`);
@@ -119,7 +130,10 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
     else if (before === undefined && message.view < (leftViews.get(left) ?? 0))
       throw new Violation('S9 view monotone', `${place} after leaving it`);
     if (message.kind === 'commit')
-      commits.set(`${node.index}/${message.height}/${message.view}/${toHex(message.blockId)}/${message.timeNs}`, message);
+      commits.set(
+        `${node.index}/${message.height}/${message.view}/${toHex(message.blockId)}/${message.timeNs}`,
+        message,
+      );
   };
 
   const onPersisted = (node: SimulatedNode, entry: WalRecord): void => {
@@ -140,7 +154,11 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
   };
 
   /** S6: every signature in a certificate was really sent or kept by that member, and they are a quorum. */
-  const checkCertificate = (node: SimulatedNode, { block, certificate }: CertifiedBlock, tip: ChainTip): void => {
+  const checkCertificate = (
+    node: SimulatedNode,
+    { block, certificate }: CertifiedBlock,
+    tip: ChainTip,
+  ): void => {
     const set = tip.lastValidators;
     const power = new Map(set.validators.map((validator, index) => [index, validator.power]));
     let total = 0n;
@@ -156,10 +174,14 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
       const who = indexByKey.get(toHex(key));
       if (who === undefined || byzantine.has(who)) continue;
       const place = `${who}/${certificate.height}/${certificate.view}/${toHex(certificate.blockId)}/${timeNs}`;
-      if (!commits.has(place)) throw new Violation('S6 committed', `node ${who} never sent ${place}`);
+      if (!commits.has(place))
+        throw new Violation('S6 committed', `node ${who} never sent ${place}`);
     }
     if (3n * sum <= 2n * total)
-      throw new Violation('S6 committed', `power ${sum} of ${total} at ${certificate.height} on node ${node.index}`);
+      throw new Violation(
+        'S6 committed',
+        `power ${sum} of ${total} at ${certificate.height} on node ${node.index}`,
+      );
     if (toHex(headerId(block.header)) !== toHex(certificate.blockId))
       throw new Violation('S6 committed', 'the certificate is for another block');
   };
@@ -177,7 +199,10 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
     // S2: one height at a time.
     const height = (heights.get(node.index) ?? 0n) + 1n;
     if (header.height !== height)
-      throw new Violation('S2 order', `node ${node.index} went to ${header.height}, expected ${height}`);
+      throw new Violation(
+        'S2 order',
+        `node ${node.index} went to ${header.height}, expected ${height}`,
+      );
     heights.set(node.index, height);
     // S1: one block and one state per height.
     const first = decided.get(height);
@@ -190,16 +215,13 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
     if (below !== undefined && below.blockId !== toHex(header.previousId))
       throw new Violation('S2 order', `height ${height} does not stand on the block below`);
     if (below !== undefined && below.appHash !== toHex(header.appHash))
-      throw new Violation('S2 order', `height ${height} carries another app hash than ${height - 1n} gave`);
+      throw new Violation(
+        'S2 order',
+        `height ${height} carries another app hash than ${height - 1n} gave`,
+      );
+    if (tip.validators.epoch > tip.lastValidators.epoch) count('epoch changed');
     checkCertificate(node, pair, tip);
     checkExactlyOnce(node);
-  };
-
-  /** S12: the application saw no transaction twice. */
-  const checkExactlyOnce = (node: SimulatedNode): void => {
-    const executed = node.application().executed();
-    if (new Set(executed).size !== executed.length)
-      throw new Violation('S12 exactly once', `node ${node.index} executed a transaction twice`);
   };
 
   const onStep = (node: SimulatedNode, state: ReplicaState): void => {
@@ -224,6 +246,7 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
   return {
     decided,
     counts,
+    count,
     traceHash: () => toHex(trace),
     observer: {
       onSend,
@@ -232,7 +255,10 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
       onStep,
       onEffect: (node, effect) => {
         if (effect.kind === 'halt' && !byzantine.has(node.index))
-          throw new Violation('S2 order', `node ${node.index} halted: ${effect.reason} ${effect.detail}`);
+          throw new Violation(
+            'S2 order',
+            `node ${node.index} halted: ${effect.reason} ${effect.detail}`,
+          );
         if (effect.kind === 'reportEquivocation') {
           const liar = indexByKey.get(toHex(effect.evidence.key));
           if (liar !== undefined && !byzantine.has(liar))
@@ -240,7 +266,10 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
           count('equivocation reported');
         }
         if (effect.kind === 'reply' && node.height() < effect.height)
-          throw new Violation('S21 durability', `node ${node.index} answers before the disk has it`);
+          throw new Violation(
+            'S21 durability',
+            `node ${node.index} answers before the disk has it`,
+          );
         if (effect.kind === 'checkpointStable') count('checkpoint stable');
         if (effect.kind === 'sendBlocks') count('blocks served');
       },

@@ -19,12 +19,13 @@ export interface Notary {
   readonly verifySignature: SignatureVerifier;
 }
 
+function seal(secret: Uint8Array, message: Uint8Array): Uint8Array {
+  const half = nativeSha256(concatBytes(secret, message));
+  return concatBytes(half, half);
+}
+
 export function createNotary(): Notary {
   const secrets = new Map<string, Uint8Array>();
-  const seal = (secret: Uint8Array, message: Uint8Array): Uint8Array => {
-    const half = nativeSha256(concatBytes(secret, message));
-    return concatBytes(half, half);
-  };
   return {
     createKey: (name) => {
       const secret = nativeSha256(utf8(`secret of ${name}`));

@@ -172,7 +172,10 @@ export function createNode(options: NodeOptions): SimulatedNode {
       }
       case 'recheckRequests': {
         const hashes = effect.requests
-          .filter(({ transaction: tx }) => !application.checkTransaction(tx, 'recheck', { has: () => true }).ok)
+          .filter(
+            ({ transaction: tx }) =>
+              !application.checkTransaction(tx, 'recheck', { has: () => true }).ok,
+          )
           .map(({ hash }) => hash);
         return plan(1, 'recheck', () => feed({ kind: 'requestsDropped', hashes }));
       }
@@ -220,8 +223,8 @@ export function createNode(options: NodeOptions): SimulatedNode {
     }
   };
   const drain = (): void => {
-    while (!isWaiting) {
-      const effect = queue.shift();
+    for (;;) {
+      const effect = isWaiting ? undefined : queue.shift();
       if (effect === undefined) return;
       perform(effect);
     }

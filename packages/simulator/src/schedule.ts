@@ -50,7 +50,7 @@ export function createSchedule(): Schedule {
     const last = heap.pop();
     if (top === undefined || last === undefined || heap.length === 0) return top;
     heap[0] = last;
-    for (let i = 0; ; ) {
+    for (let i = 0; ;) {
       let least = i;
       if (precedes(2 * i + 1, least)) least = 2 * i + 1;
       if (precedes(2 * i + 2, least)) least = 2 * i + 2;

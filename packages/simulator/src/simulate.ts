@@ -3,11 +3,11 @@
  * everything heals and the cluster has to make progress and converge.
  */
 import { toHex } from '@yilian/crypto/bytes';
-import { createCheckers, Violation } from './checkers.ts';
+import { type Checkers, createCheckers, Violation } from './checkers.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 import { nativeSha256 } from './keys.ts';
 import { CALM } from './network.ts';
-import type { Core } from './node.ts';
+import type { Core, SimulatedNode } from './node.ts';
 import type { Random } from './random.ts';
 import { TOY } from './toy-application.ts';
 
@@ -80,20 +80,25 @@ export function simulate(options: SimulationOptions): SimulationResult {
   const submitted: string[] = [];
   let serial = 0;
   for (let event = 0; event < options.events; event++) {
-    disturb(cluster, weather);
+    disturb(cluster, weather, checkers);
     if (random.chance(0.04)) {
       const kind = random.chance(0.05) ? TOY.invalid : TOY.put;
-      const transaction = Uint8Array.of(kind, serial >> 8, serial & 255, ...random.bytes(random.between(0, 40)));
+      const transaction = Uint8Array.of(
+        kind,
+        serial >> 8,
+        serial & 255,
+        ...random.bytes(random.between(0, 40)),
+      );
       serial++;
       if (kind === TOY.put) submitted.push(toHex(nativeSha256(transaction)));
       random.pick(nodes).submit(transaction);
     }
     if (schedule.runNext() === undefined) break;
   }
-  converge(cluster);
-  const first = nodes[0];
+  const alive = converge(cluster, weather);
+  const first = alive[0];
   if (first === undefined) throw new Error('assertion: a cluster has nodes');
-  checkAcknowledged(cluster);
+  checkAcknowledged(alive);
   return {
     seed: options.seed,
     events: options.events,
@@ -107,17 +112,25 @@ export function simulate(options: SimulationOptions): SimulationResult {
 }
 
 /** At most f members down at a time would be kind; crashes here may take all of them, restarts follow. */
-function disturb({ random, nodes, network, schedule }: Cluster, weather: Weather): void {
+function disturb(
+  { random, nodes, network, schedule }: Cluster,
+  weather: Weather,
+  checkers: Checkers,
+): void {
   if (random.chance(weather.crashRate)) {
     const node = random.pick(nodes);
     if (node.isUp()) {
+      checkers.count('crash');
+      const torn = node.disk.tornCount();
       node.crash();
+      if (node.disk.tornCount() > torn) checkers.count('torn write cut');
       schedule.after(random.between(10, 3_000), 'restart', () => {
         if (!node.isUp()) node.start();
       });
     }
   }
   if (random.chance(weather.partitionRate)) {
+    checkers.count('partition');
     const isOneWay = random.chance(0.4);
     const side = new Set(nodes.filter(() => random.chance(0.4)).map(({ index }) => index));
     for (const { index: from } of nodes)
@@ -134,40 +147,54 @@ function disturb({ random, nodes, network, schedule }: Cluster, weather: Weather
   }
 }
 
-/** L1, L2: after the faults every node reaches the same height and state, and it goes on from there. */
-function converge({ nodes, network, schedule, random }: Cluster): void {
+/**
+ * L1, L2: after the faults every node of a core reaches the same height and state, and goes on from there.
+ * On some seeds one member stays dead for good: the core is then all others, and has to do without it.
+ * Returns the core.
+ */
+function converge(
+  { nodes, network, schedule, random }: Cluster,
+  weather: Weather,
+): readonly SimulatedNode[] {
   network.heal();
   network.setFaults(CALM);
-  for (const node of nodes) if (!node.isUp()) node.start();
-  const base = nodes.reduce((top, node) => (node.height() > top ? node.height() : top), 0n);
+  const members = nodes.length - 1;
+  const mayDie = members >= 4 && weather.membershipRate === 0 && random.chance(0.5);
+  const dead = mayDie ? random.pick(nodes.slice(0, members)) : undefined;
+  if (dead?.isUp() === true) dead.crash();
+  const core = nodes.filter((node) => node !== dead);
+  for (const node of core) if (!node.isUp()) node.start();
+  const base = core.reduce((top, node) => (node.height() > top ? node.height() : top), 0n);
   const probe = Uint8Array.of(TOY.put, 255, 255, ...random.bytes(16));
-  random.pick(nodes).submit(probe);
+  random.pick(core).submit(probe);
   const name = toHex(nativeSha256(probe));
   const until = schedule.nowMs() + CONVERGE_MS_MAX;
   const isDone = (): boolean =>
-    nodes.every(
+    core.every(
       (node) =>
         node.height() >= base + 3n &&
         node.application().executed().includes(name) &&
         node.state()?.requests.pending.size === 0,
-    ) && new Set(nodes.map((node) => toHex(node.application().appHash()))).size === 1;
+    ) && new Set(core.map((node) => toHex(node.application().appHash()))).size === 1;
   for (let events = 0; !isDone(); events++) {
     const ran = schedule.runNext();
+    if (dead?.isUp() === true) dead.crash(); // a restart that was planned before
     if (ran === undefined || schedule.nowMs() > until || events > 2_000_000)
-      throw new Violation(
-        'L2 convergence',
-        nodes
-          .map((node) => {
-            const state = node.state();
-            return `node ${node.index} at ${node.height()}, view ${state?.view}, ${state?.work.status}, ${state?.requests.pending.size} waiting`;
-          })
-          .join('; '),
-      );
+      throw new Violation('L2 convergence', core.map(describe).join('; '));
   }
+  return core;
+}
+
+function describe(node: SimulatedNode): string {
+  const state = node.state();
+  return (
+    `node ${node.index} at ${node.height()}, view ${state?.view}, ${state?.work.status}, ` +
+    `${state?.requests.pending.size} waiting`
+  );
 }
 
 /** S21: whatever a node answered for is on every disk. */
-function checkAcknowledged({ nodes }: Cluster): void {
+function checkAcknowledged(nodes: readonly SimulatedNode[]): void {
   for (const node of nodes)
     for (const other of nodes) {
       const executed = new Set(other.application().executed());

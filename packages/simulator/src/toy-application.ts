@@ -32,13 +32,16 @@ function updateOf(tx: Uint8Array): ValidatorUpdate | undefined {
   return { power: BigInt(tx[1] ?? 0), leads: tx[2] === 1, key: tx.slice(3, 35) };
 }
 
+function accepts(tx: Uint8Array): boolean {
+  return tx.length > 0 && tx[0] !== TOY.invalid;
+}
+
 export function createToyApplication(): ToyApplication {
   let height = 0n;
   let appHash = nativeSha256(new Uint8Array());
   const executed: string[] = [];
   const known = new Set<string>();
   let pending: { readonly appHash: Uint8Array; readonly names: readonly string[] } | undefined;
-  const accepts = (tx: Uint8Array): boolean => tx.length > 0 && tx[0] !== TOY.invalid;
   const isNew = (tx: Uint8Array): boolean => !known.has(toHex(nativeSha256(tx)));
   const execute = (block: Block): Outcome[] => {
     let hash = appHash;
@@ -55,7 +58,9 @@ export function createToyApplication(): ToyApplication {
     return outcomes;
   };
   return {
-    initChain: (genesis: Genesis): { readonly appHash: Uint8Array; readonly validators: readonly Validator[] } => ({
+    initChain: (
+      genesis: Genesis,
+    ): { readonly appHash: Uint8Array; readonly validators: readonly Validator[] } => ({
       appHash,
       validators: genesis.validators,
     }),

@@ -1,18 +1,10 @@
 /** What a light client downloads of a block: no transactions, about 200 bytes and 100 more per signature. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
-import {
-  type Certificate,
-  certificateFromCbor,
-  certificateToCbor,
-} from '../certificate.ts';
+import { type Certificate, certificateFromCbor, certificateToCbor } from '../certificate.ts';
 import { readArray } from '../fields.ts';
 import { type SignedHeader, signedHeaderFromCbor, signedHeaderToCbor } from '../header.ts';
-import {
-  type ValidatorSet,
-  validatorSetFromCbor,
-  validatorSetToCbor,
-} from '../validator-set.ts';
+import { type ValidatorSet, validatorSetFromCbor, validatorSetToCbor } from '../validator-set.ts';
 
 export interface LightBlock extends SignedHeader {
   /** Certificate of this very block. */

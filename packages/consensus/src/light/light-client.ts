@@ -4,11 +4,7 @@ import { headerId } from '../header.ts';
 import type { SignatureVerifier } from '../signature.ts';
 import type { LightBlock } from './light-block.ts';
 import type { TrustedBlock } from './trust.ts';
-import {
-  type LightRefusal,
-  type LightSettings,
-  verifyLightBlock,
-} from './verify-header.ts';
+import { type LightRefusal, type LightSettings, verifyLightBlock } from './verify-header.ts';
 
 export type AdvanceResult =
   | { readonly ok: true; readonly trusted: TrustedBlock; readonly headersChecked: number }
@@ -71,7 +67,10 @@ export interface ForkEvidence {
 }
 
 /** What a witness of another operator says about a height that the home node has shown. */
-export function compareWitness(home: LightBlock, witness: LightBlock): 'agree' | 'otherHeight' | ForkEvidence {
+export function compareWitness(
+  home: LightBlock,
+  witness: LightBlock,
+): 'agree' | 'otherHeight' | ForkEvidence {
   const { height } = home.header;
   if (witness.header.height !== height) return 'otherHeight';
   if (equalBytes(headerId(home.header), headerId(witness.header))) return 'agree';

@@ -52,12 +52,15 @@ export interface LightCheck {
   readonly settings?: LightSettings;
 }
 
+function refuse(code: LightRefusal): LightVerdict {
+  return { ok: false, code };
+}
+
 /** Any header at or above the trusted one. The certificate's signatures are all checked. */
 export function verifyLightBlock(check: LightCheck): LightVerdict {
   const { trusted, block, nowNs, verifySignature } = check;
   const settings = check.settings ?? DEFAULT_LIGHT_SETTINGS;
   const { header, certificate, validators } = block;
-  const refuse = (code: LightRefusal): LightVerdict => ({ ok: false, code });
   const blockId = headerId(header);
   if (nowNs - trusted.timeNs > settings.trustingPeriodNs) return refuse('trustExpired');
   if (header.version !== HEADER_VERSION) return refuse('versionUnknown');
@@ -87,7 +90,10 @@ export function verifyLightBlock(check: LightCheck): LightVerdict {
 }
 
 /** Whether the signers hold more than a third of the power that is trusted. */
-function overlaps({ validators: old }: TrustedBlock, { validators, certificate }: LightBlock): boolean {
+function overlaps(
+  { validators: old }: TrustedBlock,
+  { validators, certificate }: LightBlock,
+): boolean {
   const powers = new Map(old.validators.map(({ key, power }) => [toHex(key), power]));
   let power = 0n;
   for (const signer of new Set(certificate.signatures.map((vote) => vote.signer))) {

@@ -64,7 +64,16 @@ function countCheckpoint(state: ReplicaState, message: Checkpoint): void {
       equalBytes(other.appHash, message.appHash) && equalBytes(other.blockId, message.blockId),
   );
   const { validators } = state.tip;
-  if (!isQuorum(validators, powerOf(validators, equal.map(({ signer }) => signer)))) return;
+  if (
+    !isQuorum(
+      validators,
+      powerOf(
+        validators,
+        equal.map(({ signer }) => signer),
+      ),
+    )
+  )
+    return;
   if (!equalBytes(message.appHash, state.tip.appHash)) {
     // PB-19: 2f+1 others hold another state: going on would spread ours.
     halt(state, message.appHash);
@@ -76,7 +85,8 @@ function countCheckpoint(state: ReplicaState, message: Checkpoint): void {
 function makeStable(state: ReplicaState, height: bigint, appHash: Bytes): void {
   if (height <= state.stableHeight) return;
   state.stableHeight = height;
-  for (const below of state.checkpoints.keys()) if (below <= height) state.checkpoints.delete(below);
+  for (const below of state.checkpoints.keys())
+    if (below <= height) state.checkpoints.delete(below);
   emit(state, { kind: 'checkpointStable', height, appHash });
 }
 

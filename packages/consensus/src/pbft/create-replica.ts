@@ -67,8 +67,7 @@ export function createReplica(options: ReplicaOptions): Step {
   setTimer(state, 'status', state.settings.statusMs);
   announce(state);
   // PB-2: what was on the disk may not have reached the wire; the same bytes go out again.
-  for (const vote of state.work.own.values())
-    if (vote.view === state.view) broadcast(state, vote);
+  for (const vote of state.work.own.values()) if (vote.view === state.view) broadcast(state, vote);
   settle(state);
   return { state, effects: takeEffects(state) };
 }

@@ -36,7 +36,11 @@ export type Effect =
     }
   | { readonly kind: 'cancelTimer'; readonly timer: TimerName }
   /** Transactions from a peer: run `checkTransaction`, then feed `requestsAdmitted` with what passed. */
-  | { readonly kind: 'admitRequests'; readonly from: Bytes; readonly transactions: readonly Bytes[] }
+  | {
+      readonly kind: 'admitRequests';
+      readonly from: Bytes;
+      readonly transactions: readonly Bytes[];
+    }
   /** Run the application's `prepareProposal` on `block` (its txs are the candidates); feed `proposalPrepared`. */
   | {
       readonly kind: 'prepareProposal';

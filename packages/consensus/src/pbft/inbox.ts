@@ -73,7 +73,8 @@ export function replayEarly(state: ReplicaState): {
     return { verdict: 'fine', replayed: 0 };
   const ready = early.messages.filter(
     ({ message }) =>
-      message.height < state.height || (message.height === state.height && !isEarlyVote(state, message)),
+      message.height < state.height ||
+      (message.height === state.height && !isEarlyVote(state, message)),
   );
   if (ready.length === 0) return { verdict: 'fine', replayed: 0 };
   const taken = new Set(ready);

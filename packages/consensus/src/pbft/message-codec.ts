@@ -137,7 +137,7 @@ function viewChangeFromCbor(value: Cbor | undefined): ViewChange {
 }
 
 function messageFromCbor(value: Cbor): Message {
-  const [kind] = readArray(value);
+  const kind = readCount(readArray(value)[0]);
   const open = (length: number): (() => Cbor | undefined) => {
     const next = createReader(value, length);
     next();

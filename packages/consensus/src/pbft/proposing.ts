@@ -93,10 +93,7 @@ function propose(state: ReplicaState, block: Block, blockId: Bytes): void {
   broadcast(state, prePrepare);
 }
 
-function draftBlock(
-  state: ReplicaState,
-  transactions: readonly Bytes[],
-): Omit<Block, 'signature'> {
+function draftBlock(state: ReplicaState, transactions: readonly Bytes[]): Omit<Block, 'signature'> {
   const { tip, chainId } = state;
   const parent = tip.certificate;
   const header: Header = {
@@ -118,4 +115,3 @@ function draftBlock(
   };
   return { header, transactions, parentCertificate: parent };
 }
-

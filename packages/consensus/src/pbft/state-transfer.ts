@@ -192,6 +192,7 @@ function repeatOwnVotes(state: ReplicaState, to: Bytes, status: Status): void {
     if (vote.kind === 'viewChange' && status.view > view) continue;
     if (vote.kind === 'prePrepare' && status.view === view && status.hasProposal) continue;
     send(state, to, vote);
-    if (vote.kind === 'viewChange' && work.status === 'viewChanging') sendBodyToPrimary(state, vote);
+    if (vote.kind === 'viewChange' && work.status === 'viewChanging')
+      sendBodyToPrimary(state, vote);
   }
 }

@@ -185,7 +185,10 @@ export function currentProposal(state: ReplicaState): Proposal | undefined {
 }
 
 /** A verifier that remembers the last successes: votes come back inside certificates and view changes. */
-export function rememberingVerifier(verify: SignatureVerifier, entriesMax = 2048): SignatureVerifier {
+export function rememberingVerifier(
+  verify: SignatureVerifier,
+  entriesMax = 2048,
+): SignatureVerifier {
   let young = new Map<string, { readonly publicKey: Bytes; readonly message: Bytes }>();
   let old: typeof young = new Map();
   return (claim) => {

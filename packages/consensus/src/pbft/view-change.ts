@@ -83,7 +83,11 @@ export function isValidPrepared(state: ReplicaState, prepared: PreparedCertifica
   if (!hasQuorum(state, [primary, ...prepared.prepares.map(({ signer }) => signer)])) return false;
   const { chainId } = state;
   const { epoch } = validators;
-  const holds = (kind: 'prePrepare' | 'prepare', signer: number, signature: Uint8Array): boolean => {
+  const holds = (
+    kind: 'prePrepare' | 'prepare',
+    signer: number,
+    signature: Uint8Array,
+  ): boolean => {
     const publicKey = validators.validators[signer]?.key;
     const message = signedBody(chainId, { kind, epoch, height, view, blockId });
     return publicKey !== undefined && state.verify({ publicKey, message, signature });
@@ -168,7 +172,12 @@ export function tryTimeViewChange(state: ReplicaState): void {
   const { work } = state;
   if (!mayVote(state) || work.status !== 'viewChanging' || state.timers.has('view')) return;
   const gone = [...work.viewChanges.values()].filter(({ view }) => view >= state.view);
-  if (hasQuorum(state, gone.map(({ signer }) => signer)))
+  if (
+    hasQuorum(
+      state,
+      gone.map(({ signer }) => signer),
+    )
+  )
     setTimer(state, 'view', viewTimeoutMs(state, state.view));
 }
 
@@ -189,7 +198,13 @@ export function tryNewView(state: ReplicaState): void {
   const viewChanges = [...work.viewChanges.values()]
     .filter((message) => message.view === view)
     .sort((a, b) => a.signer - b.signer);
-  if (!hasQuorum(state, viewChanges.map(({ signer }) => signer))) return;
+  if (
+    !hasQuorum(
+      state,
+      viewChanges.map(({ signer }) => signer),
+    )
+  )
+    return;
   const { epoch } = state.tip.validators;
   const content = { kind: 'newView', epoch, height, view, viewChanges } as const;
   const vote: NewView = { ...content, signer: state.self, signature: signContent(state, content) };
@@ -212,7 +227,13 @@ export function onNewView(state: ReplicaState, message: NewView): void {
     if (nested.signer <= last || nested.view !== view) return;
     last = nested.signer;
   }
-  if (!hasQuorum(state, viewChanges.map(({ signer }) => signer))) return;
+  if (
+    !hasQuorum(
+      state,
+      viewChanges.map(({ signer }) => signer),
+    )
+  )
+    return;
   if (!viewChanges.every((nested) => isValidViewChange(state, nested))) return;
   enterView(state, view, requirementOf(viewChanges));
 }
@@ -231,7 +252,10 @@ export function tryTimeView(state: ReplicaState): void {
   const { work, settings } = state;
   if (!mayVote(state) || work.status !== 'normal' || work.patience === 'busy') return;
   const isBusy =
-    state.tip.proofDue || state.requests.pending.size > 0 || work.proposals.size > 0 || state.view > 0;
+    state.tip.proofDue ||
+    state.requests.pending.size > 0 ||
+    work.proposals.size > 0 ||
+    state.view > 0;
   if (isBusy) {
     work.patience = 'busy';
     setTimer(state, 'view', settings.blockIntervalMs + viewTimeoutMs(state, state.view));

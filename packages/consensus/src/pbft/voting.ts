@@ -91,7 +91,13 @@ export function committedId(state: ReplicaState, view: number): Bytes | undefine
     const name = toHex(blockId);
     if (tried.has(name)) continue;
     tried.add(name);
-    if (hasQuorum(state, votesFor(tally, blockId).map(({ signer }) => signer))) return blockId;
+    if (
+      hasQuorum(
+        state,
+        votesFor(tally, blockId).map(({ signer }) => signer),
+      )
+    )
+      return blockId;
   }
   return undefined;
 }
