@@ -53,6 +53,8 @@ export interface PatientKeyring {
   /** Opens the commitment on chain, 32 bytes. */
   readonly certificateSalt: Bytes | null;
   readonly visits: readonly VisitNote[];
+  /** Visits that a hospital drew for her, encoded (visit-for-writing.ts). */
+  readonly drawnVisits: readonly Bytes[];
   /** One-time handles given out so far. */
   readonly handles: number;
   readonly authorities: readonly AgentAuthority[];
@@ -132,6 +134,7 @@ function emptyPatientKeyring(input: {
     certificate: null,
     certificateSalt: null,
     visits: [],
+    drawnVisits: [],
     handles: 0,
     authorities: [],
   };
@@ -221,6 +224,7 @@ function patientItems(keyring: PatientKeyring): Cbor {
     keyring.certificate,
     keyring.certificateSalt,
     keyring.visits.map(({ hospital, counter, month }) => [hospital, counter, month]),
+    [...keyring.drawnVisits],
     keyring.handles,
     keyring.authorities.map((authority) => [
       authority.name,
@@ -256,7 +260,7 @@ export function decodeKeyring(bytes: Bytes): Keyring {
 }
 
 function readPatient(value: Cbor): PatientKeyring {
-  const items = readItems(value, 10);
+  const items = readItems(value, 11);
   return {
     kind: 'patient',
     chainId: readText(items[1]),
@@ -269,8 +273,9 @@ function readPatient(value: Cbor): PatientKeyring {
       const [hospital, counter, month] = readItems(each, 3);
       return { hospital: readText(hospital), counter: readCount(counter), month: readText(month) };
     }),
-    handles: readCount(items[8]),
-    authorities: readItems(items[9]).map((each) => {
+    drawnVisits: readItems(items[8]).map((each) => readBytes(each)),
+    handles: readCount(items[9]),
+    authorities: readItems(items[10]).map((each) => {
       const [name, patientKey, labels, mayGrant] = readItems(each, 4);
       return {
         name: readText(name),

@@ -6,7 +6,12 @@ import { type Bytes, utf8 } from '@yilian/crypto/bytes';
 import { deriveConditionalKey, secretPackageKey, secretSlotKey } from '@yilian/crypto/capsule';
 import type { ChainContext, SuiteContext } from '@yilian/crypto/context';
 import type { G1, G2, Scalar } from '@yilian/crypto/curve';
-import { blindKeyword, deriveKeywordSecret, type Keyword } from '@yilian/crypto/keyword';
+import {
+  type BlindedKeyword,
+  blindKeyword,
+  deriveKeywordSecret,
+  type Keyword,
+} from '@yilian/crypto/keyword';
 import { deriveOwnLabel, type Label, type LabelName } from '@yilian/crypto/label';
 import { type Month, monthOfTime, parseMonth } from '@yilian/crypto/period';
 import { patientKeyOf } from '@yilian/crypto/possession';
@@ -46,6 +51,8 @@ export interface PatientSecrets {
   conditionalKey(label: Label): G2;
   /** T of a keyword at one hospital in one month. */
   trapdoor(hospital: string, month: Month, keyword: Keyword): G2;
+  /** T of a keyword that is blinded already. */
+  trapdoorOf(keyword: BlindedKeyword): G2;
   /** K of a keyword in one epoch, to test tags on this device. */
   tagKey(input: {
     readonly hospital: string;
@@ -76,21 +83,17 @@ export function createPatientSecrets(platform: Platform, keyring: PatientKeyring
     }
   };
   const patientKey = withScalar((scalar) => patientKeyOf(curve, scalar));
-  const blind = (hospital: string, month: Month, keyword: Keyword): ReturnType<typeof blindKeyword> => {
+  const blind = (hospital: string, month: Month, keyword: Keyword): BlindedKeyword => {
     const hospitalId = hospitalIdOf(hospital);
     const secret = deriveKeywordSecret({ context, patientSecret, hospitalId, month });
     return blindKeyword(context, secret, keyword);
   };
-  const trapdoor = (hospital: string, month: Month, keyword: Keyword): G2 =>
+  const trapdoorOf = (keyword: BlindedKeyword): G2 =>
     withScalar((patientScalar) =>
-      deriveTrapdoor({
-        curve,
-        context,
-        patientScalar,
-        keyword: blind(hospital, month, keyword),
-        randomBytes,
-      }),
+      deriveTrapdoor({ curve, context, patientScalar, keyword, randomBytes }),
     );
+  const trapdoor = (hospital: string, month: Month, keyword: Keyword): G2 =>
+    trapdoorOf(blind(hospital, month, keyword));
 
   return {
     context,
@@ -120,6 +123,7 @@ export function createPatientSecrets(platform: Platform, keyring: PatientKeyring
         deriveConditionalKey({ curve, context, patientScalar, label, randomBytes }),
       ),
     trapdoor,
+    trapdoorOf,
     tagKey: ({ hospital, month, keyword, epochPoint }) =>
       epochPoint === null
         ? deriveSymmetricTagKey(context, blind(hospital, month, keyword))

@@ -25,6 +25,7 @@ import {
   deriveSymmetricTagKey,
   deriveTagKey,
   LOCATION_SECRET_BYTES,
+  type TagKey,
 } from '@yilian/crypto/searchable-encryption';
 import { toHex } from '@yilian/crypto/bytes';
 import { capsuleContext } from '@yilian/ledger/capsule-context';
@@ -33,12 +34,12 @@ import type { IndexFields, RecordMark } from '@yilian/ledger/contracts/records/r
 import type { AmendRecord } from '@yilian/ledger/contracts/records/amend-record';
 import type { IssueRecord } from '@yilian/ledger/contracts/records/issue-record';
 import { type MemberId, type RecordId, toPid, toRecordId } from '@yilian/ledger/ids';
-import type { Signer, } from '@yilian/ledger/transaction-codec';
+import type { Signer } from '@yilian/ledger/transaction-codec';
 import type { UnsignedTransaction } from '@yilian/ledger/transaction';
 import { hospitalIdOf } from './patient-secrets.ts';
 import type { Platform, Spool } from './platform/platform.ts';
 import { deriveObjectKey } from './record-location.ts';
-import { sealDrawnVisit, type VisitForWriting } from './visit-for-writing.ts';
+import { packageTagKey, sealDrawnVisit, type VisitForWriting } from './visit-for-writing.ts';
 
 /** Every record has so many tags, whatever it has keywords: their number says nothing. */
 export const TAGS_PER_RECORD = 32;
@@ -186,7 +187,14 @@ export async function sealDraft(
           }),
     });
     const locationSecret = randomBytes(LOCATION_SECRET_BYTES);
-    const index = makeIndex(platform, context, { ...input, recordId, locationSecret });
+    const { packageKey } = encapsulation;
+    const index = makeIndex(platform, context, {
+      ...input,
+      recordId,
+      locationSecret,
+      // Whoever can open the package finds its record by this tag, and nobody else.
+      packageTagKey: visit.drawn === null ? null : packageTagKey(context, packageKey),
+    });
     const head = encodeObjectHead(sealed);
     return {
       recordId: toRecordId(recordId),
@@ -212,7 +220,10 @@ function keywordsOf(visit: VisitForWriting, draft: RecordDraft): readonly Keywor
     { type: 'pid', text: toHex(visit.pid) },
     ...draft.classes.map((text): Keyword => ({ type: 'class', text })),
   ];
-  return [...own, ...draft.keywords].slice(0, TAGS_PER_RECORD);
+  return [...own, ...draft.keywords].slice(
+    0,
+    visit.drawn === null ? TAGS_PER_RECORD : TAGS_PER_RECORD - 1,
+  );
 }
 
 function makeIndex(
@@ -224,6 +235,7 @@ function makeIndex(
     readonly epochKey: EpochKeyAnswer | null;
     readonly recordId: Bytes;
     readonly locationSecret: Bytes;
+    readonly packageTagKey: TagKey | null;
   },
 ): IndexFields {
   const { curve, primitives, randomBytes } = platform;
@@ -243,6 +255,7 @@ function makeIndex(
       ? deriveSymmetricTagKey(context, keyword)
       : deriveTagKey({ curve, context, ...points, keyword }),
   );
+  if (input.packageTagKey !== null) tagKeys.push(input.packageTagKey);
   const tags = createIndexTags({
     tagKeys,
     recordId,

@@ -9,6 +9,8 @@ import type { ChainContext, SuiteContext } from '@yilian/crypto/context';
 import { open, seal, ZERO_NONCE } from '@yilian/crypto/aead';
 import { bindSuite } from '@yilian/crypto/context';
 import type { Curve, G1 } from '@yilian/crypto/curve';
+import type { BlindedKeyword } from '@yilian/crypto/keyword';
+import { deriveSymmetricTagKey, type TagKey } from '@yilian/crypto/searchable-encryption';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { type Month, parseMonth } from '@yilian/crypto/period';
 import { encodeProof } from '@yilian/crypto/proof';
@@ -116,20 +118,11 @@ export function sealDrawnVisit(
   packageKey: Bytes,
   drawn: DrawnVisit,
 ): Bytes {
-  const items: Cbor = [
-    drawn.hospital,
-    drawn.month,
-    drawn.signingSeed,
-    drawn.beta,
-    drawn.keywordSecret,
-    drawn.monthRoot,
-    drawn.quarterRoot,
-  ];
   return seal({
     key: packageKey,
     nonce: ZERO_NONCE,
     associatedData: packageAad(context, recordId),
-    plaintext: encode(items),
+    plaintext: encodeDrawnVisit(drawn),
   });
 }
 
@@ -146,35 +139,63 @@ export function openDrawnVisit(
     associatedData: packageAad(context, recordId),
     sealed,
   });
-  if (plaintext === null) return null;
+  return plaintext === null ? null : decodeDrawnVisit(plaintext);
+}
+
+function drawnItems(drawn: DrawnVisit): Cbor {
+  return [
+    drawn.hospital,
+    drawn.month,
+    drawn.signingSeed,
+    drawn.beta,
+    drawn.keywordSecret,
+    drawn.monthRoot,
+    drawn.quarterRoot,
+  ];
+}
+
+function readDrawn(value: Cbor): DrawnVisit | null {
+  if (!Array.isArray(value) || value.length !== 7) return null;
+  const [hospital, month, ...secrets]: readonly Cbor[] = value;
+  if (typeof hospital !== 'string' || typeof month !== 'string') return null;
+  const [signingSeed, beta, keywordSecret, monthRoot, quarterRoot] = secrets.map((secret) =>
+    secret instanceof Uint8Array && secret.length === 32 ? secret : undefined,
+  );
+  if (
+    signingSeed === undefined ||
+    beta === undefined ||
+    keywordSecret === undefined ||
+    monthRoot === undefined ||
+    quarterRoot === undefined
+  )
+    return null;
+  return {
+    hospital,
+    month: parseMonth(month),
+    signingSeed,
+    beta,
+    keywordSecret,
+    monthRoot,
+    quarterRoot,
+  };
+}
+
+/** The tag key by which a patient finds a record whose header carries a visit drawn for her. */
+export function packageTagKey(context: ChainContext, packageKey: Bytes): TagKey {
+  return deriveSymmetricTagKey(context, packageKey as BlindedKeyword);
+}
+
+/** A drawn visit as bytes, for the patient's keyring. */
+export function encodeDrawnVisit(drawn: DrawnVisit): Bytes {
+  return encode(drawnItems(drawn));
+}
+
+/** Null for anything else. */
+export function decodeDrawnVisit(bytes: Bytes): DrawnVisit | null {
   try {
-    const value = decode(plaintext);
-    if (!Array.isArray(value) || value.length !== 7) return null;
-    const [hospital, month, ...secrets]: readonly Cbor[] = value;
-    if (typeof hospital !== 'string' || typeof month !== 'string') return null;
-    const [signingSeed, beta, keywordSecret, monthRoot, quarterRoot] = secrets.map((secret) =>
-      secret instanceof Uint8Array && secret.length === 32 ? secret : undefined,
-    );
-    if (
-      signingSeed === undefined ||
-      beta === undefined ||
-      keywordSecret === undefined ||
-      monthRoot === undefined ||
-      quarterRoot === undefined
-    )
-      return null;
-    return {
-      hospital,
-      month: parseMonth(month),
-      signingSeed,
-      beta,
-      keywordSecret,
-      monthRoot,
-      quarterRoot,
-    };
+    return readDrawn(decode(bytes, { bytesMax: 4096, depthMax: 1 }));
   } catch (error) {
     if (error instanceof CodecError) return null;
     throw error;
   }
 }
-
