@@ -292,7 +292,7 @@ describe('R8 the doctor signs the section root', () => {
     pid,
     sectionRoot,
     author: publicKey(seed) as Bytes,
-    timeNs: 1_700_000_000_000_000_000n,
+    time: 1_700_000_000,
   });
 
   it('R8 whoever holds one section verifies the signature, with other slots too', async () => {
@@ -308,7 +308,7 @@ describe('R8 the doctor signs the section root', () => {
     ['PID', { pid: new Uint8Array(20) }],
     ['section root', { sectionRoot: new Uint8Array(32) }],
     ['author', { author: publicKey(new Uint8Array(32)) }],
-    ['time', { timeNs: 1n }],
+    ['time', { time: 1 }],
   ])('R8 another %s is refused', (_, change) => {
     const signature = signAuthorship(seed, context, statement(recordId));
     expect(verifyAuthorship(context, { ...statement(recordId), ...change }, signature)).toBe(false);
@@ -330,15 +330,15 @@ describe('R8 the doctor signs the section root', () => {
     const fixture = await sealFixture({}, undefined, {
       authorship: (sectionRoot) => ({
         author: publicKey(seed),
-        timeNs: 5n,
-        signature: signAuthorship(seed, context, { ...statement(sectionRoot), timeNs: 5n }),
+        time: 5,
+        signature: signAuthorship(seed, context, { ...statement(sectionRoot), time: 5 }),
       }),
     });
     const header = parseHeader(fixture.sealed.header);
     const [opening] = openPatientSlots(header, [recordSlotKey]);
     if (opening?.content.opens !== 'record') throw new Error('no slot opened');
     const { key } = opening.content;
-    expect(openAuthorship(header, key, pid)).toMatchObject({ timeNs: 5n });
+    expect(openAuthorship(header, key, pid)).toMatchObject({ time: 5 });
     expect(openAuthorship({ ...header, authorship: null }, key, pid)).toBeNull();
     const refused = expect.objectContaining({ code: 'descriptor' });
     expect(() => openAuthorship(header, key, new Uint8Array(20))).toThrow(refused);

@@ -27,14 +27,14 @@ export interface AuthorStatement {
   readonly sectionRoot: Bytes;
   /** The doctor's Ed25519 key. */
   readonly author: Bytes;
-  /** Nanoseconds since 1970. */
-  readonly timeNs: bigint;
+  /** Seconds since 1970 by the doctor's clock. */
+  readonly time: number;
 }
 
 /** A statement's author, time and signature, as kept inside a header. */
 export interface Authorship {
   readonly author: Bytes;
-  readonly timeNs: bigint;
+  readonly time: number;
   readonly signature: Bytes;
 }
 
@@ -42,7 +42,7 @@ function message(context: ChainContext, statement: AuthorStatement): BoundMessag
   return {
     tag: DOMAIN_TAGS.authorSignature,
     context,
-    items: [statement.pid, statement.sectionRoot, statement.author, statement.timeNs],
+    items: [statement.pid, statement.sectionRoot, statement.author, statement.time],
   };
 }
 
@@ -77,7 +77,7 @@ export function sealAuthorship(
     key: deriveAuthorshipKey(context, dataKey),
     nonce: ZERO_NONCE,
     associatedData: bindSuite(DOMAIN_TAGS.recordAuthorship, context, context.recordId),
-    plaintext: encode([authorship.author, authorship.timeNs, authorship.signature]),
+    plaintext: encode([authorship.author, authorship.time, authorship.signature]),
   });
 }
 
@@ -121,6 +121,6 @@ function parseAuthorship(bytes: Bytes): Authorship | null {
   const [author, time, signature] = value as readonly Cbor[];
   if (!(author instanceof Uint8Array) || author.length !== PUBLIC_KEY_BYTES) return null;
   if (!(signature instanceof Uint8Array) || signature.length !== SIGNATURE_BYTES) return null;
-  if (typeof time !== 'bigint' && typeof time !== 'number') return null;
-  return { author, timeNs: BigInt(time), signature };
+  if (typeof time !== 'number' || time < 0) return null;
+  return { author, time, signature };
 }
