@@ -10,8 +10,8 @@ export interface AnchorDocument {
   readonly chainId: string;
   /** Encoded genesis, base64url. */
   readonly genesis: string;
-  /** SHA-256 of the genesis bytes, hex. */
-  readonly genesisHash: string;
+  /** Names the genesis document (`genesisId` of consensus), hex. */
+  readonly genesisId: string;
   /** Ed25519, hex. */
   readonly regulatorKey: string;
 }
@@ -19,7 +19,7 @@ export interface AnchorDocument {
 export const anchorDocument: z.ZodType<AnchorDocument> = z.strictObject({
   chainId: shortName,
   genesis: z.string().regex(/^[A-Za-z0-9_-]*$/),
-  genesisHash: hex32,
+  genesisId: hex32,
   regulatorKey: hex32,
 });
 

@@ -38,8 +38,10 @@ export interface ReEncryptionService {
     signer: Member,
     request: { readonly grantId: Bytes; readonly number: number },
   ): Promise<Served<ReEncryptionAnswer>>;
-  /** Erases what has ended; reports what was lost. Called after each final block and at start. */
-  tend(block?: FinalBlockView): Promise<void>;
+  /** Whether this block may have ended a grant: it revokes one, or its time passed an end held here. */
+  isDue(block: FinalBlockView): boolean;
+  /** Erases what has ended; reports what was lost. */
+  tend(): Promise<void>;
   /** Shares that this node holds and can open. */
   heldCount(): number;
 }
@@ -196,6 +198,8 @@ export function createReEncryption(options: ReEncryptionOptions): ReEncryptionSe
   };
 
   let reportedLost = new Set<string>();
+  /** The earliest end among the grants held, as of the last tending; Unix seconds. */
+  let nextEnd = 0;
 
   return {
     acceptShare: async (grant, index, sealed) => {
@@ -227,8 +231,15 @@ export function createReEncryption(options: ReEncryptionOptions): ReEncryptionSe
         if (underWay.get(name) === next) underWay.delete(name);
       });
     },
+    isDue: (block) =>
+      block.timeMs >= nextEnd * 1000 ||
+      block.transactions.some(
+        ({ transaction: { body } }) =>
+          body.type === 'revokeAccess' || body.type === 'narrowGrant' || body.type === 'grantAccess',
+      ),
     tend: async () => {
       const tip = chain.tip();
+      let earliest = Number.MAX_SAFE_INTEGER;
       const seconds = Math.floor(tip.timeMs / 1000);
       const stillLost = new Set<string>();
       for (const grantId of vault.grants()) {
@@ -240,12 +251,14 @@ export function createReEncryption(options: ReEncryptionOptions): ReEncryptionSe
           await eraseEnded(grantId);
           continue;
         }
+        earliest = Math.min(earliest, grant.to);
         if (vault.get(grantId, SHARE_ENTRY).kind !== 'lost') continue;
         const name = Buffer.from(grantId).toString('hex');
         stillLost.add(name);
         if (!reportedLost.has(name)) await reporter.note({ kind: 'loss', grantId });
       }
       reportedLost = stillLost;
+      nextEnd = earliest;
     },
     heldCount: () =>
       vault.grants().filter((grantId) => vault.get(grantId, SHARE_ENTRY).kind === 'kept').length,

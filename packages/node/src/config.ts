@@ -1,0 +1,233 @@
+/**
+ * A node's configuration: one JSON file for what may be read by others, one for the keys (mode 0600).
+ * Seeds of people are in neither: people's keys are on people's devices.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Bytes, fromHex } from '@yilian/crypto/bytes';
+
+export interface NodeSettings {
+  readonly blockIntervalMs: number;
+  readonly heartbeatMs: number;
+  readonly viewTimeoutMs: number;
+  readonly verificationWorkers: number;
+  readonly searchWorkers: number;
+  /** Search CPU of one institution, milliseconds a second. */
+  readonly searchMsPerSecond: number;
+  readonly objectBytesMax: number;
+  /** Cost units a second (routes say their cost), per address and per signer. */
+  readonly addressPerSecond: number;
+  readonly signerPerSecond: number;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+}
+
+export interface NetworkAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface NodeConfig {
+  readonly name: string;
+  readonly institution: string;
+  readonly operator: string;
+  readonly http: NetworkAddress;
+  readonly peer: NetworkAddress;
+  /** Everybody in the consortium's network, oneself included. */
+  readonly peers: readonly (NetworkAddress & {
+    /** Consensus key (of an observer: node key), hex. */
+    readonly key: string;
+  })[];
+  /** Origins of pages that may call this node. */
+  readonly origins: readonly string[];
+  readonly settings: NodeSettings;
+}
+
+/** 32 bytes each. */
+export interface NodeSeeds {
+  /** Consensus key; of an observer the key it authenticates to peers with. */
+  readonly consensus: Bytes;
+  /** Operational key: shares, reports. */
+  readonly node: Bytes;
+  /** Seed of the node member's HPKE key. */
+  readonly nodeHpke: Bytes;
+  /** Attests storage. */
+  readonly store: Bytes | null;
+  /** The hospital's signing server. */
+  readonly hospital: Bytes | null;
+  readonly regulator: Bytes | null;
+}
+
+/** What `node-process` reads below a node's home directory. */
+export interface NodeFiles {
+  readonly config: NodeConfig;
+  readonly seeds: NodeSeeds;
+  /** Encoded genesis (genesis-document.ts). */
+  readonly genesis: Bytes;
+}
+
+/** A configuration file is missing or does not say what it must. The message names file and field. */
+export class ConfigError extends Error {
+  readonly code = 'badConfig';
+
+  constructor(message: string, options?: { readonly cause: unknown }) {
+    super(message, options);
+    this.name = 'ConfigError';
+  }
+}
+
+const DEFAULT_SETTINGS: NodeSettings = {
+  blockIntervalMs: 250,
+  heartbeatMs: 10_000,
+  viewTimeoutMs: 2_000,
+  verificationWorkers: 1,
+  searchWorkers: 1,
+  searchMsPerSecond: 500,
+  objectBytesMax: 4 * 1024 * 1024 * 1024,
+  addressPerSecond: 500,
+  signerPerSecond: 200,
+  logLevel: 'info',
+};
+
+/** Applies the defaults. */
+export function nodeSettings(settings: Partial<NodeSettings> = {}): NodeSettings {
+  return { ...DEFAULT_SETTINGS, ...settings };
+}
+
+/** Reads the fields of one JSON object, by name, each against its form. */
+class JsonFields {
+  readonly #file: string;
+  readonly #values: ReadonlyMap<string, unknown>;
+
+  constructor(file: string, value: unknown) {
+    this.#file = file;
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new ConfigError(`${file}: expected an object`);
+    this.#values = new Map(Object.entries(value));
+  }
+
+  #fail(name: string, what: string): never {
+    throw new ConfigError(`${this.#file}: ${name} must be ${what}`);
+  }
+
+  has(name: string): boolean {
+    return this.#values.has(name);
+  }
+
+  text(name: string, pattern: RegExp = /^.{1,256}$/): string {
+    const value = this.#values.get(name);
+    if (typeof value !== 'string' || !pattern.test(value))
+      this.#fail(name, `text like ${pattern.source}`);
+    return value;
+  }
+
+  whole(name: string, min: number, max: number): number {
+    const value = this.#values.get(name);
+    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max)
+      this.#fail(name, `a whole number from ${min} to ${max}`);
+    return value;
+  }
+
+  nested(name: string): JsonFields {
+    return new JsonFields(`${this.#file}: ${name}`, this.#values.get(name));
+  }
+
+  list<T>(name: string, read: (value: unknown, file: string) => T): readonly T[] {
+    const value = this.#values.get(name);
+    if (!Array.isArray(value)) this.#fail(name, 'a list');
+    return value.map((item: unknown) => read(item, `${this.#file}: ${name}`));
+  }
+
+  seed(name: string): Bytes {
+    return fromHex(this.text(name, /^[0-9a-f]{64}$/));
+  }
+
+  optionalSeed(name: string): Bytes | null {
+    return this.#values.get(name) === null ? null : this.seed(name);
+  }
+}
+
+const SHORT_NAME = /^[a-z0-9-]{1,64}$/;
+
+function readAddress(fields: JsonFields): NetworkAddress {
+  return { host: fields.text('host'), port: fields.whole('port', 0, 65_535) };
+}
+
+const LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+
+function readSettings(fields: JsonFields): NodeSettings {
+  const given: Partial<Record<keyof NodeSettings, number>> = {};
+  const bounds = {
+    blockIntervalMs: [10, 3_600_000],
+    heartbeatMs: [100, 3_600_000],
+    viewTimeoutMs: [100, 3_600_000],
+    verificationWorkers: [0, 64],
+    searchWorkers: [0, 64],
+    searchMsPerSecond: [1, 64_000],
+    objectBytesMax: [1024, Number.MAX_SAFE_INTEGER],
+    addressPerSecond: [1, 1_000_000],
+    signerPerSecond: [1, 1_000_000],
+  } as const;
+  for (const [name, [min, max]] of Object.entries(bounds))
+    if (fields.has(name)) given[name as keyof typeof bounds] = fields.whole(name, min, max);
+  const logLevel = fields.has('logLevel')
+    ? (LEVELS.find((level) => level === fields.text('logLevel')) ?? DEFAULT_SETTINGS.logLevel)
+    : DEFAULT_SETTINGS.logLevel;
+  return { ...DEFAULT_SETTINGS, ...given, logLevel };
+}
+
+/** @throws ConfigError */
+export function parseNodeConfig(file: string, value: unknown): NodeConfig {
+  const fields = new JsonFields(file, value);
+  return {
+    name: fields.text('name'),
+    institution: fields.text('institution', SHORT_NAME),
+    operator: fields.text('operator', SHORT_NAME),
+    http: readAddress(fields.nested('http')),
+    peer: readAddress(fields.nested('peer')),
+    peers: fields.list('peers', (item, where) => {
+      const peer = new JsonFields(where, item);
+      return { key: peer.text('key', /^[0-9a-f]{64}$/), ...readAddress(peer) };
+    }),
+    origins: fields.list('origins', (item, where) => {
+      if (typeof item !== 'string') throw new ConfigError(`${where}: an origin is text`);
+      return item;
+    }),
+    settings: readSettings(fields.nested('settings')),
+  };
+}
+
+/** @throws ConfigError */
+export function parseNodeSeeds(file: string, value: unknown): NodeSeeds {
+  const fields = new JsonFields(file, value);
+  return {
+    consensus: fields.seed('consensus'),
+    node: fields.seed('node'),
+    nodeHpke: fields.seed('nodeHpke'),
+    store: fields.optionalSeed('store'),
+    hospital: fields.optionalSeed('hospital'),
+    regulator: fields.optionalSeed('regulator'),
+  };
+}
+
+/** @throws ConfigError naming the file when one is missing or wrong */
+export function readNodeFiles(home: string): NodeFiles {
+  const read = (name: string): Buffer => {
+    try {
+      return readFileSync(join(home, name));
+    } catch (cause) {
+      throw new ConfigError(`${join(home, name)} cannot be read`, { cause });
+    }
+  };
+  const readJson = (name: string): unknown => {
+    try {
+      return JSON.parse(read(name).toString('utf8'));
+    } catch (cause) {
+      throw new ConfigError(`${join(home, name)} is no JSON`, { cause });
+    }
+  };
+  return {
+    config: parseNodeConfig('config.json', readJson('config.json')),
+    seeds: parseNodeSeeds('keys.json', readJson('keys.json')),
+    genesis: new Uint8Array(read('genesis.cbor')),
+  };
+}

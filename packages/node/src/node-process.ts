@@ -1,0 +1,115 @@
+/**
+ * One node in one process: `node node-process.js --home DIR`. Reads config.json, keys.json and
+ * genesis.cbor there, keeps its disks there, and tells a supervisor over the IPC channel (if there is
+ * one) where it listens. SIGTERM, SIGINT and the end of that channel stop it gracefully; kill −9 at any
+ * time loses nothing that was acknowledged.
+ */
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { fromHex } from '@yilian/crypto/bytes';
+import { decode } from '@yilian/crypto/cbor';
+import { readFileSync, rmSync } from 'node:fs';
+import { ConfigError, readNodeFiles } from './config.ts';
+import { parseGenesisDocument } from './genesis-document.ts';
+import { createLogger } from './logging.ts';
+import { type YilianNode, createNode } from './node.ts';
+import { createTcpPeers } from './peers/tcp-peers.ts';
+import type { EnrolledRole } from './services/registration.ts';
+import { createSigner } from './verification/verify-signature.ts';
+import { publicKey } from '@yilian/crypto/signature';
+
+/** What a node tells its supervisor. */
+export interface NodeReady {
+  readonly kind: 'ready';
+  readonly httpPort: number;
+}
+
+/** One-time secrets that the centre handed out, left for the regulator's node: [[secret, role, institution]…]. */
+const TICKETS_FILE = 'tickets.cbor';
+
+async function admitTickets(home: string, node: YilianNode): Promise<void> {
+  if (node.registration === null) return;
+  const path = join(home, TICKETS_FILE);
+  let value;
+  try {
+    value = decode(new Uint8Array(readFileSync(path)));
+  } catch {
+    return;
+  }
+  if (!Array.isArray(value)) return;
+  for (const ticket of value as readonly unknown[]) {
+    const [secret, role, institution]: readonly unknown[] = Array.isArray(ticket) ? ticket : [];
+    if (!(secret instanceof Uint8Array) || typeof institution !== 'string' || !isRole(role))
+      continue;
+    await node.registration.admit(secret, { role, institution });
+  }
+  // They are in the service's store now, as hashes.
+  rmSync(path);
+}
+
+function isRole(role: unknown): role is EnrolledRole {
+  return role === 'patient' || role === 'doctor' || role === 'department';
+}
+
+async function run(home: string): Promise<void> {
+  const { config, seeds, genesis } = readNodeFiles(home);
+  const logger = createLogger({ level: config.settings.logLevel, node: config.institution });
+  const peers = await createTcpPeers({
+    identity: {
+      chainId: parseGenesisDocument(genesis).chainId,
+      key: publicKey(seeds.consensus),
+      sign: createSigner(seeds.consensus),
+    },
+    listen: config.peer,
+  });
+  peers.setMembers(
+    config.peers.map(({ key, host, port }) => ({ key: fromHex(key), address: { host, port } })),
+  );
+  const node = await createNode(
+    {
+      name: config.name,
+      institution: config.institution,
+      operator: config.operator,
+      directory: join(home, 'data'),
+      genesis: parseGenesisDocument(genesis),
+      seeds,
+      settings: config.settings,
+      origins: config.origins,
+    },
+    { peers, logger },
+  );
+  await admitTickets(home, node);
+  const httpPort = await node.http.listen(config.http.host, config.http.port);
+  logger.info({ event: 'listening', httpPort, height: node.services.chain.tip().height });
+  process.send?.({ kind: 'ready', httpPort } satisfies NodeReady);
+
+  let stopping = false;
+  const stop = (why: string): void => {
+    if (stopping) return;
+    stopping = true;
+    logger.info({ event: 'stopping', why });
+    node.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error({ event: 'stopFailed', err: error });
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+  process.on('disconnect', () => stop('supervisor gone'));
+}
+
+const { values } = parseArgs({ options: { home: { type: 'string' } } });
+if (values.home === undefined) {
+  process.stderr.write('usage: node-process --home DIRECTORY\n');
+  process.exit(2);
+}
+run(resolve(values.home)).catch((error: unknown) => {
+  const text = error instanceof ConfigError ? error.message : String(error);
+  process.stderr.write(`The node could not start: ${text}\n`);
+  if (!(error instanceof ConfigError) && error instanceof Error)
+    process.stderr.write(`${error.stack ?? ''}\n`);
+  process.exit(1);
+});

@@ -1,0 +1,385 @@
+/**
+ * Composition of one node: ordering engine, services, HTTP. Nothing of it is global; a test makes
+ * several in one process and joins them by encoded bytes only.
+ *
+ * Disk below `directory`: `chain/` and `write-ahead.log` (ordering), `services/` (second database),
+ * `secrets` (fixed slots, never in backups), `objects/` (ciphertexts).
+ */
+import { randomBytes as nodeRandomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Genesis } from '@yilian/consensus/application';
+import { genesisId } from '@yilian/consensus/genesis';
+import { decodeSignedHeader } from '@yilian/consensus/header';
+import { type Bytes, toBase64Url, toHex } from '@yilian/crypto/bytes';
+import { createMclCurve } from '@yilian/crypto/curve-mcl';
+import { deriveHpkeKeyPair, openWith } from '@yilian/crypto/hpke';
+import { publicKey } from '@yilian/crypto/signature';
+import { parseGenesis } from '@yilian/ledger/genesis';
+import { deriveMemberId } from '@yilian/ledger/ids';
+import type { Signer } from '@yilian/ledger/transaction-codec';
+import { type Clock, systemClock } from './clock.ts';
+import type { NodeSeeds, NodeSettings } from './config.ts';
+import { encodeGenesisDocument } from './genesis-document.ts';
+import { type HttpServer, createHttpServer } from './http/http-server.ts';
+import type { NodeServices } from './http/node-services.ts';
+import { createRateLimit } from './http/rate-limit.ts';
+import type { Logger } from './logging.ts';
+import { type Metrics, createMetrics } from './metrics.ts';
+import { type LogEvent, type OrderingNode, createOrderingNode } from './ordering-node.ts';
+import type { Peers } from './peers/peers.ts';
+import { createBlobShelf } from './services/blob-shelf.ts';
+import type { FinalBlockView } from './services/chain-view.ts';
+import { openEpochIndex } from './services/epoch-index.ts';
+import { createEpochKeys } from './services/epoch-keys.ts';
+import { createInstitution } from './services/institution.ts';
+import { createNodeKeys } from './services/node-keys.ts';
+import { createNodeReporter } from './services/node-reporter.ts';
+import { createOrderingChainView } from './services/ordering-chain-view.ts';
+import { createQueryManager } from './services/query-manager.ts';
+import { type ReEncryptionService, createReEncryption } from './services/re-encryption.ts';
+import { type RegistrationService, createRegistration } from './services/registration.ts';
+import { createSearchPool } from './services/search-pool.ts';
+import { createSearch } from './services/search.ts';
+import { openSecretSlots } from './services/secret-slots.ts';
+import { createShelf } from './services/service-store.ts';
+import { createShareVault } from './services/share-vault.ts';
+import { createTransactionSender } from './services/transaction-sender.ts';
+import { openLmdbStore } from './storage/lmdb-store.ts';
+import { openFileObjectStore } from './stores/file-object-store.ts';
+import { verifyObject } from './stores/verify-object.ts';
+import { createSigner } from './verification/verify-signature.ts';
+
+export interface NodeOptions {
+  readonly name: string;
+  readonly institution: string;
+  readonly operator: string;
+  readonly directory: string;
+  readonly genesis: Genesis;
+  readonly seeds: NodeSeeds;
+  readonly settings: NodeSettings;
+  readonly origins: readonly string[];
+}
+
+/** What a node gets from outside. */
+export interface NodePorts {
+  readonly peers: Peers;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}
+
+export interface YilianNode {
+  readonly ordering: OrderingNode;
+  readonly services: NodeServices;
+  readonly http: HttpServer;
+  readonly metrics: Metrics;
+  /** Present on the regulator's node. */
+  readonly registration: RegistrationService | null;
+  /** Resolves when the services have done what the last final block asked of them. */
+  settle(): Promise<void>;
+  /** HTTP first (what runs may end), then services, then ordering and disks. */
+  stop(): Promise<void>;
+}
+
+/** How often what depends on the clock alone is looked at. */
+const TEND_INTERVAL_MS = 30_000;
+
+function randomBytes(length: number): Bytes {
+  return new Uint8Array(nodeRandomBytes(length));
+}
+
+function signerOf(seed: Bytes): Signer {
+  return { key: publicKey(seed), sign: createSigner(seed) };
+}
+
+export async function createNode(options: NodeOptions, ports: NodePorts): Promise<YilianNode> {
+  const { genesis, seeds, settings, institution, directory } = options;
+  const { logger, peers } = ports;
+  const clock = ports.clock ?? systemClock;
+  const context = { chainId: genesis.chainId };
+  const grantContext = { ...context, suite: 'intl' } as const;
+  const { heartbeatMs } = settings;
+  const curve = await createMclCurve();
+
+  const ordering = await createOrderingNode({
+    directory,
+    genesis,
+    secretKey: seeds.consensus,
+    peers,
+    clockNs: () => BigInt(Math.round(clock.nowMs())) * 1_000_000n,
+    settings: {
+      blockIntervalMs: settings.blockIntervalMs,
+      heartbeatMs,
+      viewTimeoutMs: settings.viewTimeoutMs,
+      verificationWorkers: settings.verificationWorkers,
+    },
+    log: (event) => logEvent(logger, event),
+  });
+  const chain = createOrderingChainView(ordering);
+  const store = openLmdbStore(join(directory, 'services'));
+  const slots = await openSecretSlots(join(directory, 'secrets'));
+
+  const signer = signerOf(seeds.node);
+  const node = deriveMemberId(context, signer.key);
+  const memberHpke = await deriveHpkeKeyPair(seeds.nodeHpke);
+  const sender = createTransactionSender({
+    chainId: genesis.chainId,
+    randomBytes,
+    height: () => chain.tip().height,
+    submitter: {
+      submit: async (transaction, source) => {
+        const submission = await ordering.submit(transaction, source);
+        return submission.admitted
+          ? submission
+          : { admitted: false, rejection: submission.rejection.code };
+      },
+      outcome: async (id, timeoutMs) => {
+        const final = await ordering.outcome(id, timeoutMs);
+        if (final === 'timeout') return final;
+        return final.outcome.ok ? 'ok' : final.outcome.rejection.code;
+      },
+    },
+  });
+  const onError = (error: unknown): void => logger.error({ event: 'serviceFailed', err: error });
+
+  const nodeKeys = await createNodeKeys({
+    chain,
+    clock,
+    slots,
+    shelf: createShelf(store, 'node-keys'),
+    sender,
+    node,
+    signer,
+    randomBytes,
+  });
+  const reporter = createNodeReporter({
+    shelf: createShelf(store, 'reports'),
+    sender,
+    signer,
+    onError,
+  });
+  const vault = createShareVault({ slots, shelf: createShelf(store, 'shares'), randomBytes });
+  let reEncryption: ReEncryptionService | undefined;
+  const blobs = createBlobShelf({
+    chain,
+    clock,
+    shelf: createShelf(store, 'blobs'),
+    reEncryption: () => {
+      if (reEncryption === undefined) throw new Error('a blob came before the node was composed');
+      return reEncryption;
+    },
+  });
+  reEncryption = createReEncryption({
+    curve,
+    context: grantContext,
+    chain,
+    clock,
+    heartbeatMs,
+    keys: nodeKeys,
+    vault,
+    reporter,
+    narrowing: (grantId, hash) => blobs.narrowing(grantId, hash),
+    node,
+    signer,
+    randomBytes,
+  });
+  const { members } = parseGenesis(genesis.appState);
+  const regulator = members.find(({ role }) => role === 'regulator');
+  if (regulator === undefined) throw new Error('the genesis names no regulator');
+  const queryManager = createQueryManager({
+    chain,
+    clock,
+    context,
+    regulatorKey: regulator.key,
+    shelf: createShelf(store, 'inbox'),
+  });
+  const index = await openEpochIndex({ chain, context, shelf: createShelf(store, 'index') });
+  const pool = createSearchPool({ workers: settings.searchWorkers, context, curve });
+  const search = createSearch({
+    curve,
+    context,
+    chain,
+    clock,
+    heartbeatMs,
+    node,
+    index,
+    pool,
+    openSealed: async (info, sealed) =>
+      (await openWith(memberHpke.privateKey, { info, aad: new Uint8Array(0), sealed })) ??
+      nodeKeys.openBlob(info, sealed),
+    budget: createRateLimit({
+      perSecond: settings.searchMsPerSecond,
+      burst: settings.searchMsPerSecond * 60,
+      callersMax: 1000,
+      nowMs: () => clock.nowMs(),
+    }),
+  });
+  const epochKeys =
+    seeds.hospital === null
+      ? null
+      : createEpochKeys({
+          curve,
+          context,
+          chain,
+          clock,
+          institution,
+          slots,
+          shelf: createShelf(store, 'epoch-keys'),
+          randomBytes,
+        });
+  const institutionService =
+    seeds.hospital === null || epochKeys === null
+      ? null
+      : createInstitution({
+          context,
+          institution,
+          signer: signerOf(seeds.hospital),
+          chain,
+          epochKeys,
+          sender,
+          shelf: createShelf(store, 'locations'),
+        });
+  const certificates = createShelf(store, 'certificates');
+  const registration =
+    seeds.regulator === null
+      ? null
+      : await createRegistration({
+          curve,
+          context,
+          clock,
+          regulator: signerOf(seeds.regulator),
+          sender,
+          slots,
+          shelf: createShelf(store, 'registration'),
+          certificates,
+          randomBytes,
+        });
+  const storeSigner = seeds.store === null ? null : signerOf(seeds.store);
+  const objects =
+    storeSigner === null
+      ? null
+      : await openFileObjectStore({
+          directory: join(directory, 'objects'),
+          context,
+          objectBytesMax: settings.objectBytesMax,
+          verify: verifyObject,
+        });
+
+  const services: NodeServices = {
+    context,
+    identity: {
+      node,
+      name: options.name,
+      institution,
+      operator: options.operator,
+    },
+    anchor: {
+      chainId: genesis.chainId,
+      genesis: toBase64Url(encodeGenesisDocument(genesis)),
+      genesisId: toHex(genesisId(genesis)),
+      regulatorKey: toHex(regulator.key),
+    },
+    clock,
+    ordering,
+    chain,
+    certificates,
+    blobs,
+    queryManager,
+    reEncryption,
+    search,
+    institution: institutionService,
+    store:
+      storeSigner === null || objects === null
+        ? null
+        : { objects, member: deriveMemberId(context, storeSigner.key), signer: storeSigner },
+    registration,
+    heartbeatMs,
+    headerFacts: (bytes) => {
+      const { header } = decodeSignedHeader(bytes);
+      return { timeMs: Number(header.timeNs / 1_000_000n), proposer: toHex(header.proposer) };
+    },
+  };
+
+  const metrics = createMetrics();
+  metrics.gauge('height', 'Height of the last final block', () => chain.tip().height);
+  metrics.gauge('mempool_transactions', 'Transactions that wait', () => ordering.status().mempool.count);
+  metrics.gauge('state_entries', 'Entries in the database', () => ordering.status().stateEntries);
+  metrics.gauge('peers_connected', 'Connected peers', () =>
+    ordering.status().peers.filter(({ connected }) => connected).length,
+  );
+  metrics.gauge('index_records', 'Records in the search index', () => index.recordCount);
+  metrics.gauge('search_tasks', 'Search tasks that wait or run', () => pool.pending());
+
+  const http = await createHttpServer({
+    services,
+    logger,
+    metrics,
+    origins: options.origins,
+    addressPerSecond: settings.addressPerSecond,
+    signerPerSecond: settings.signerPerSecond,
+  });
+
+  // Blocks are worked off one after the other; a failure of one service stops neither the others nor
+  // the next block.
+  let work: Promise<void> = Promise.resolve();
+  const attempt = (action: () => Promise<void>): Promise<void> =>
+    Promise.resolve().then(action).catch(onError);
+  const tendClock = async (): Promise<void> => {
+    await attempt(() => nodeKeys.tend());
+    if (epochKeys !== null) await attempt(() => epochKeys.tend());
+  };
+  const onBlock = (block: FinalBlockView): void => {
+    work = work.then(async () => {
+      await attempt(() => blobs.tend(block));
+      await attempt(() => index.tend(block));
+      if (services.reEncryption.isDue(block)) await attempt(() => services.reEncryption.tend());
+      reporter.flush();
+    });
+  };
+  const unsubscribe = chain.subscribe(onBlock);
+  const timer = setInterval(() => {
+    void tendClock();
+    void attempt(() => services.reEncryption.tend());
+    void attempt(() => queryManager.tend());
+  }, TEND_INTERVAL_MS);
+  timer.unref();
+  // Publishing today's key needs a running chain, so nobody waits for it here.
+  void tendClock();
+  void attempt(() => services.reEncryption.tend());
+  reporter.flush();
+
+  let stopping: Promise<void> | undefined;
+  return {
+    ordering,
+    services,
+    http,
+    metrics,
+    registration,
+    settle: async () => {
+      await work;
+      await reporter.settle();
+    },
+    stop: () => {
+      stopping ??= (async () => {
+        clearInterval(timer);
+        await http.stop();
+        unsubscribe();
+        await work;
+        await pool.close();
+        await ordering.stop();
+        await store.close();
+        await slots.close();
+      })();
+      return stopping;
+    },
+  };
+}
+
+function logEvent(logger: Logger, { level, ...event }: LogEvent): void {
+  const plain = Object.fromEntries(
+    Object.entries(event).map(([name, value]) => [
+      name,
+      typeof value === 'bigint' ? String(value) : value,
+    ]),
+  );
+  logger[level](plain);
+}
