@@ -7,6 +7,7 @@ import { type Bytes, concatBytes, equalBytes, toHex, utf8 } from '../src/bytes.t
 import { chunkExtent, chunkInput } from '../src/envelope/chunk.ts';
 import { EnvelopeError } from '../src/envelope/envelope-error.ts';
 import {
+  digestOf,
   encodeHeader,
   headerHashOf,
   parseHeader,
@@ -24,7 +25,6 @@ import {
 } from '../src/envelope/keys.ts';
 import { encodeObjectHead, readObject } from '../src/envelope/object.ts';
 import { openRecord, openSection, verifyRecord } from '../src/envelope/record-reader.ts';
-import { digestOf } from '../src/envelope/record-writer.ts';
 import {
   MANIFEST_PATH,
   sealDescriptor,

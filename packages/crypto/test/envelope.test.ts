@@ -105,7 +105,7 @@ describe('a sealed record opens to what was sealed', () => {
           }
         },
       ),
-      { numRuns: 12 },
+      { numRuns: 6 },
     );
   });
 

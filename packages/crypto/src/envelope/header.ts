@@ -9,7 +9,7 @@ import { type Cbor, decode, encode } from '../cbor.ts';
 import type { Suite } from '../context.ts';
 import { DOMAIN_TAGS } from '../domain-tags.ts';
 import { sha256 } from '../hash.ts';
-import { HASH_BYTES, rootOfLeafHashes } from '../merkle.ts';
+import { HASH_BYTES, type HashFunction, hashLeaf, rootOfLeafHashes } from '../merkle.ts';
 import { EnvelopeError } from './envelope-error.ts';
 import { COMMITMENT_BYTES, type RecordContext } from './keys.ts';
 import { PATIENT_SLOT_COUNTS, patientSlotBytes } from './slot-format.ts';
@@ -88,6 +88,15 @@ export function encodeHeader(header: RecordHeader): Bytes {
 /** SHA-256 of the header as stored: this value is on chain. */
 export function headerHashOf(header: Bytes): Bytes {
   return sha256(header);
+}
+
+/** RFC 9162 root over the header's hash and the chunks' leaf hashes. */
+export function digestOf(
+  headerHash: Bytes,
+  chunkHashes: readonly Bytes[],
+  hash: HashFunction,
+): Bytes {
+  return rootOfLeafHashes([hashLeaf(headerHash, hash), ...chunkHashes], hash);
 }
 
 /** What the doctor signs: the RFC 9162 root over the salted section leaves, manifest included. */

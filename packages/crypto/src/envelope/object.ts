@@ -12,9 +12,14 @@ import { HASH_BYTES, LEAF_PREFIX } from '../merkle.ts';
 import type { Primitives } from '../primitives.ts';
 import { bodyBytesOf, chunkCountOf, type ChunkExtent, sealedChunkBytes } from './chunk.ts';
 import { EnvelopeError } from './envelope-error.ts';
-import { HEADER_BYTES_MAX, headerHashOf, parseHeader, type RecordHeader } from './header.ts';
+import {
+  digestOf,
+  HEADER_BYTES_MAX,
+  headerHashOf,
+  parseHeader,
+  type RecordHeader,
+} from './header.ts';
 import type { ByteStream } from './plaintext-chunks.ts';
-import { digestOf } from './record-writer.ts';
 
 const LENGTH_BYTES = 4;
 

@@ -15,9 +15,8 @@ import { hashLeaf, LEAF_PREFIX, rootOfLeafHashes, verifyInclusion } from '../mer
 import type { Primitives } from '../primitives.ts';
 import { type ChunkExtent, chunkCountOf, chunkExtent, chunkInput } from './chunk.ts';
 import { EnvelopeError } from './envelope-error.ts';
-import { headerHashOf, parseHeader, type RecordHeader } from './header.ts';
+import { digestOf, headerHashOf, parseHeader, type RecordHeader } from './header.ts';
 import { type DataKey, deriveSectionKey, type SectionKey } from './keys.ts';
-import { digestOf } from './record-writer.ts';
 import { MANIFEST_PATH, type Manifest, type SectionDescriptor } from './section.ts';
 import { checkDataKey } from './slots.ts';
 import { unlockManifest, unlockSection, type UnlockedSection } from './unlock-section.ts';

@@ -3,12 +3,11 @@
  * header comes last because it holds what only the whole can tell (roots, counts, lengths).
  * Memory: one chunk, and 32 bytes per chunk written.
  */
-import { keyBytesOf } from '../aead.ts';
+import { type Eventual, keyBytesOf } from '../aead.ts';
 import { type Bytes, type RandomBytes, equalBytes } from '../bytes.ts';
 import { type Cbor, encode } from '../cbor.ts';
 import type { HpkePublicKey } from '../hpke.ts';
 import { HASH_BYTES, hashLeaf, LEAF_PREFIX, rootOfLeafHashes } from '../merkle.ts';
-import type { Eventual } from '../aead.ts';
 import type { Primitives } from '../primitives.ts';
 import { type Authorship, sealAuthorship } from './authorship.ts';
 import { bodyBytesOf, chunkInput } from './chunk.ts';
@@ -16,6 +15,7 @@ import { EnvelopeError } from './envelope-error.ts';
 import {
   CHUNK_SIZES,
   CHUNKS_MAX,
+  digestOf,
   encodeHeader,
   headerHashOf,
   type RecordHeader,
@@ -98,15 +98,6 @@ export interface RecordWriter {
   writeSection(section: SectionInput): Promise<void>;
   /** Once. */
   finish(closing: RecordClosing): Promise<SealedRecord>;
-}
-
-/** RFC 9162 root over the header's hash and the chunks' leaf hashes. */
-export function digestOf(
-  headerHash: Bytes,
-  chunkHashes: readonly Bytes[],
-  hash: (bytes: Bytes) => Bytes,
-): Bytes {
-  return rootOfLeafHashes([hashLeaf(headerHash, hash), ...chunkHashes], hash);
 }
 
 function assertContext(context: RecordContext): void {
