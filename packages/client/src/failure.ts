@@ -117,6 +117,8 @@ export type UsageCode =
   | 'noNode'
   | 'noStore'
   | 'badAnchor'
+  | 'badAuthority'
+  | 'badKeyword'
   | 'badHandle'
   | 'badCertificate'
   | 'badKeyring'

@@ -1,0 +1,174 @@
+/**
+ * A new device with K_patient and a finds everything again (R3): visits by walking n at each hospital to
+ * 20 gaps in a row, the month of each by the tag of its pseudonym, visits that a hospital drew by the
+ * tag that only C^a matches, and from the visits all records, grants and accesses.
+ *
+ * The identity (health card number) goes into every pseudonym and is no secret: its owner knows it.
+ */
+import { ROUTES } from '@yilian/api/routes';
+import { equalBytes, toHex } from '@yilian/crypto/bytes';
+import { type Month, monthOfTime } from '@yilian/crypto/period';
+import { VISIT_GAP_MAX } from '@yilian/crypto/pseudonym';
+import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
+import { toRecordId } from '@yilian/ledger/ids';
+import type { ChainReader } from './chain-reader.ts';
+import type { OnProgress } from './doctor.ts';
+import type { PatientKeyring, VisitNote } from './keyring.ts';
+import type { Network } from './network.ts';
+import { locateOwnRecord } from './own-records.ts';
+import { derivedVisit } from './own-visits.ts';
+import { monthsBackFrom, type PatientSecrets } from './patient-secrets.ts';
+import { deriveObjectKey, matchRecord } from './record-location.ts';
+import { fetchRecord } from './stored-record.ts';
+import {
+  type DrawnVisit,
+  encodeDrawnVisit,
+  openDrawnVisit,
+  packageTagKey,
+} from './visit-for-writing.ts';
+
+/** A visit's first record may be issued so many months after the admission. */
+const MONTHS_BACK_MAX = 13;
+const LIST_ITEMS = 1_000;
+
+export interface RecoveryInput {
+  readonly secrets: PatientSecrets;
+  readonly keyring: PatientKeyring;
+  readonly identity: string;
+  /** Where she may have been; default: every hospital of the chain. */
+  readonly hospitals?: readonly string[];
+  readonly onProgress?: OnProgress;
+}
+
+/** The keyring with every visit that the chain knows. Certificate and salt come from the regulator. */
+export async function recoverKeyring(
+  network: Network,
+  reader: ChainReader,
+  input: RecoveryInput,
+): Promise<PatientKeyring> {
+  const { secrets, keyring, identity, onProgress } = input;
+  const hospitals = input.hospitals ?? (await hospitalsOfChain(network, reader));
+  const visits: VisitNote[] = [];
+  for (const [position, hospital] of hospitals.entries()) {
+    onProgress?.({ step: 'walking', done: position, total: hospitals.length });
+    visits.push(...(await visitsAt(network, reader, { secrets, identity, hospital })));
+  }
+  const drawn = await recoverDrawnVisits(network, reader, secrets);
+  onProgress?.({ step: 'walking', done: hospitals.length, total: hospitals.length });
+  return { ...keyring, identity, visits, drawnVisits: drawn.map(encodeDrawnVisit) };
+}
+
+/** Institutions with a member of the role `hospital`: those of genesis, and those enrolled since. */
+export async function hospitalsOfChain(
+  network: Network,
+  reader: ChainReader,
+): Promise<readonly string[]> {
+  const hospitals = new Set<string>();
+  for (const member of (await reader.genesis()).members)
+    if (member.role === 'hospital') hospitals.add(member.institution);
+  for (const { institution, hospitalKey } of network.nodes)
+    if (hospitalKey !== null) hospitals.add(institution);
+  return [...hospitals].toSorted();
+}
+
+async function visitsAt(
+  network: Network,
+  reader: ChainReader,
+  input: {
+    readonly secrets: PatientSecrets;
+    readonly identity: string;
+    readonly hospital: string;
+  },
+): Promise<readonly VisitNote[]> {
+  const { secrets, identity, hospital } = input;
+  const found: VisitNote[] = [];
+  let gap = 0;
+  for (let counter = 0; gap < VISIT_GAP_MAX; counter++) {
+    const visit = secrets.visit(hospital, counter);
+    const pid = secrets.pid(visit, identity);
+    const first = await reader.visitEntry(pid, 0);
+    const binding = first?.binding;
+    const isHers =
+      first !== undefined &&
+      binding !== undefined &&
+      binding !== null &&
+      equalBytes(binding.visitKey, visit.visitKey) &&
+      binding.institution === hospital;
+    if (!isHers) {
+      gap++;
+      continue;
+    }
+    gap = 0;
+    const ledgerRecord = await reader.record(first.record);
+    if (ledgerRecord === undefined) continue;
+    const month = monthOfVisit(network, { secrets, identity, hospital, counter }, ledgerRecord);
+    if (month !== undefined) found.push({ hospital, counter, month });
+  }
+  return found;
+}
+
+/** The month under which the record's tags were made: that of the admission (R10). */
+function monthOfVisit(
+  network: Network,
+  visit: {
+    readonly secrets: PatientSecrets;
+    readonly identity: string;
+    readonly hospital: string;
+    readonly counter: number;
+  },
+  ledgerRecord: LedgerRecord,
+): Month | undefined {
+  const issued = monthOfTime(ledgerRecord.issuedAt * 1000);
+  return monthsBackFrom(issued, MONTHS_BACK_MAX).find((month) => {
+    const own = derivedVisit(visit.secrets, visit.identity, { ...visit, month });
+    return locateOwnRecord(network, own, ledgerRecord) !== undefined;
+  });
+}
+
+/** Visits that hospitals drew while she had no device: records marked `package` whose tag C^a matches. */
+export async function recoverDrawnVisits(
+  network: Network,
+  reader: ChainReader,
+  secrets: PatientSecrets,
+): Promise<readonly DrawnVisit[]> {
+  const visits = new Map<string, DrawnVisit>();
+  for (let from = 0; ; from += LIST_ITEMS) {
+    const { value: listing } = await network.ask(
+      ROUTES.getListing,
+      { params: { name: 'marked' }, query: { mark: 'package', from } },
+      (answer) => answer,
+    );
+    for (const item of listing.items) {
+      if (item.length !== 32) continue;
+      const ledgerRecord = await reader.record(toRecordId(item));
+      if (ledgerRecord === undefined || !ledgerRecord.marks.includes('package')) continue;
+      const drawn = await openPackage(network, secrets, ledgerRecord);
+      if (drawn !== undefined) visits.set(toHex(drawn.signingSeed), drawn);
+    }
+    if (listing.items.length < LIST_ITEMS) return [...visits.values()];
+  }
+}
+
+async function openPackage(
+  network: Network,
+  secrets: PatientSecrets,
+  ledgerRecord: LedgerRecord,
+): Promise<DrawnVisit | undefined> {
+  const { curve } = network.platform;
+  const context = { chainId: network.anchor.chainId, suite: ledgerRecord.suite };
+  const packageKey = secrets.packageKey(context, { c: curve.parseG1(ledgerRecord.c) });
+  const tagKey = packageTagKey(context, packageKey);
+  const locationSecret = matchRecord(network.platform, ledgerRecord, tagKey);
+  if (locationSecret === undefined) return undefined;
+  const objectKey = deriveObjectKey(context, locationSecret, ledgerRecord.id);
+  const stored = await fetchRecord(network, ledgerRecord, objectKey, {
+    allowedSuites: ['intl', 'paper'],
+  });
+  try {
+    const sealed = stored.verified.header.package;
+    if (sealed === null) return undefined;
+    return openDrawnVisit(context, ledgerRecord.id, packageKey, sealed) ?? undefined;
+  } finally {
+    await stored.dispose();
+  }
+}
