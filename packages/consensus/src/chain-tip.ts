@@ -54,7 +54,7 @@ export function encodeChainTip(tip: ChainTip): Bytes {
 }
 
 /**
- * The tip after executing a decided block. Updates act at H+2: the set of H+1 is what the header of H
+ * PB-23. The tip after executing a decided block. Updates act at H+2: the set of H+1 is what the header of H
  * already announced.
  */
 export function advanceTip(

@@ -11,7 +11,7 @@ import { faultsTolerated, indexOfKey } from './validator-set.ts';
 
 type Turn = Pick<ChainTip, 'height' | 'validators' | 'skipped'>;
 
-/** Keys of the primaries of views 0, 1, 2 … at the height after `tip`; view v is led by entry v mod length. */
+/** PB-22. Keys of the primaries of views 0, 1, 2 … at the height after `tip`; view v is led by entry v mod length. */
 export function primariesOf(tip: Turn, blocksPerTurn: number): readonly Bytes[] {
   const height = tip.height + 1n;
   const leaders = tip.validators.validators.filter(({ leads }) => leads).map(({ key }) => key);
@@ -30,7 +30,7 @@ export function primaryIndex(tip: Turn, view: number, blocksPerTurn: number): nu
 }
 
 /**
- * The list of failed leaders after `block`, whose parent certificate tells in which view the block below
+ * PB-22. The list of failed leaders after `block`, whose parent certificate tells in which view the block below
  * was committed. At most f leaders, the latest to fail, and never all of them.
  */
 export function skippedAfter(

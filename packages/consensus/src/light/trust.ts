@@ -38,7 +38,7 @@ export interface TrustedBlock {
   readonly nextValidatorsHash: Bytes;
 }
 
-/** The beginning of trust, or null when the document is not the one that the anchor names. */
+/** LC-1. The beginning of trust, or null when the document is not the one that the anchor names. */
 export function trustGenesis(anchor: TrustAnchor, genesis: Genesis): TrustedBlock | null {
   if (genesis.chainId !== anchor.chainId) return null;
   if (!equalBytes(genesisId(genesis), anchor.genesisId)) return null;
@@ -81,7 +81,7 @@ export function trustCheckpointBody(checkpoint: Omit<TrustCheckpoint, 'signature
   ]);
 }
 
-/** The trusted block of a checkpoint, or null when it is not the regulator's word about this chain. */
+/** LC-5. The trusted block of a checkpoint, or null when it is not the regulator's word about this chain. */
 export function trustCheckpoint(
   anchor: TrustAnchor,
   checkpoint: TrustCheckpoint,

@@ -56,7 +56,7 @@ function refuse(code: LightRefusal): LightVerdict {
   return { ok: false, code };
 }
 
-/** Any header at or above the trusted one. The certificate's signatures are all checked. */
+/** LC-2, LC-3, LC-4. Any header at or above the trusted one. The certificate's signatures are all checked. */
 export function verifyLightBlock(check: LightCheck): LightVerdict {
   const { trusted, block, nowNs, verifySignature } = check;
   const settings = check.settings ?? DEFAULT_LIGHT_SETTINGS;
@@ -109,7 +109,7 @@ function toTrusted({ header, validators }: LightBlock, blockId: Bytes): TrustedB
 }
 
 /**
- * An older header below a trusted one, by hashes alone: `headers` run downwards from the parent of
+ * LC-6. An older header below a trusted one, by hashes alone: `headers` run downwards from the parent of
  * `trusted`. Returns false at the first that is not the parent of the one above.
  */
 export function verifyHeadersBelow(

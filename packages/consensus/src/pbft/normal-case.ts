@@ -30,6 +30,9 @@ export type Verdict = 'fine' | 'refused';
 /** Views ahead of ours for which commits are counted; farther ones are nobody's honest vote. */
 const VIEWS_AHEAD_MAX = 64;
 
+/** Blocks of one height kept in memory. */
+const BODIES_MAX = 16;
+
 /** Everything about a block that the core itself can check, and the hashes it made on the way. */
 export function examineBlock(
   state: ReplicaState,
@@ -91,6 +94,7 @@ export function onPrePrepare(state: ReplicaState, message: PrePrepare): Verdict 
   const validated = requirement.kind === 'repropose' || prepared !== undefined;
   work.proposals.set(view, { prePrepare: message, block, transactionHashes, validated });
   work.bodies.set(toHex(blockId), block);
+  forgetOldBodies(state);
   if (!validated)
     emit(state, {
       kind: 'validateProposal',
@@ -99,6 +103,15 @@ export function onPrePrepare(state: ReplicaState, message: PrePrepare): Verdict 
       block: toApplicationBlock(block, state.tip.lastValidators),
     });
   return 'fine';
+}
+
+/** S20: bodies of views long past are fetched again if they should be decided after all. */
+function forgetOldBodies({ work }: ReplicaState): void {
+  const kept = work.prepared === undefined ? '' : toHex(work.prepared.certificate.blockId);
+  for (const name of work.bodies.keys()) {
+    if (work.bodies.size <= BODIES_MAX) return;
+    if (name !== kept) work.bodies.delete(name);
+  }
 }
 
 /** The application's word on a proposal. */

@@ -106,7 +106,6 @@ export function tryCatchUp(state: ReplicaState): void {
     const verdict = examineDecided(state, next.decided);
     if (verdict === 'valid') {
       transfer.queue.shift();
-      transfer.failed.clear();
       decide(state, next.decided);
       return;
     }

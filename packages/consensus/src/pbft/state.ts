@@ -170,7 +170,7 @@ export function isPrimary(state: ReplicaState): boolean {
   return state.self !== undefined && primaryOf(state, state.view) === state.self;
 }
 
-/** Whether this replica has a vote at the height in work and may still cast one. */
+/** PB-24. Whether this replica has a vote at the height in work and may still cast one. */
 export function mayVote(state: ReplicaState): state is ReplicaState & { self: number } {
   return state.self !== undefined && state.work.executing === undefined && !state.halted;
 }

@@ -243,6 +243,9 @@ export function enterView(state: ReplicaState, view: number, requirement: Requir
   state.work.status = 'normal';
   state.work.requirement = requirement;
   state.work.proposing = undefined;
+  for (const past of state.work.prepares.keys()) if (past < view) state.work.prepares.delete(past);
+  for (const past of state.work.proposals.keys())
+    if (past < view) state.work.proposals.delete(past);
   state.work.patience = 'busy';
   setTimer(state, 'view', viewTimeoutMs(state, view));
 }
