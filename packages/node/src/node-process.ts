@@ -47,6 +47,37 @@ async function admitTickets(home: string, node: YilianNode): Promise<void> {
   rmSync(path);
 }
 
+/** Certificates of the members that were there from the beginning: [[member id, certificate]…]. */
+async function importCertificates(home: string, node: YilianNode): Promise<void> {
+  let value;
+  try {
+    value = decode(new Uint8Array(readFileSync(join(home, 'certificates.cbor'))));
+  } catch {
+    return;
+  }
+  if (!Array.isArray(value)) return;
+  const { certificates } = node.services;
+  for (const entry of value as readonly unknown[]) {
+    const [id, certificate]: readonly unknown[] = Array.isArray(entry) ? entry : [];
+    if (!(id instanceof Uint8Array) || !(certificate instanceof Uint8Array)) continue;
+    if (certificates.get(id) === undefined) await certificates.put(id, certificate);
+  }
+}
+
+/** A supervisor may hand the registration centre further one-time secrets. */
+function admitFromSupervisor(node: YilianNode): void {
+  process.on('message', (message: unknown) => {
+    const { registration } = node;
+    if (registration === null || typeof message !== 'object' || message === null) return;
+    const { kind, secret, role, institution }: Partial<Record<string, unknown>> = { ...message };
+    if (kind !== 'admit' || typeof secret !== 'string' || !isRole(role)) return;
+    if (typeof institution !== 'string') return;
+    void registration
+      .admit(fromHex(secret), { role, institution })
+      .then(() => process.send?.({ kind: 'admitted', secret }));
+  });
+}
+
 function isRole(role: unknown): role is EnrolledRole {
   return role === 'patient' || role === 'doctor' || role === 'department';
 }
@@ -78,7 +109,9 @@ async function run(home: string): Promise<void> {
     },
     { peers, logger },
   );
+  await importCertificates(home, node);
   await admitTickets(home, node);
+  admitFromSupervisor(node);
   const httpPort = await node.http.listen(config.http.host, config.http.port);
   logger.info({ event: 'listening', httpPort, height: node.services.chain.tip().height });
   process.send?.({ kind: 'ready', httpPort } satisfies NodeReady);

@@ -1,0 +1,99 @@
+/**
+ * `npm start`: a whole consortium on this machine. Makes keys and genesis under YILIAN_HOME (default
+ * `.yilian`) on the first run, starts one process per node, serves the page, prints one address.
+ * Ctrl-C stops everything gracefully; after `kill -9` of anything, starting again continues.
+ */
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openConsortium } from './demo/make-consortium.ts';
+import { createNodeChildren } from './demo/node-children.ts';
+import { createPageServer } from './demo/page-server.ts';
+import { findFreePort } from './demo/ports.ts';
+import { AlreadyRunningError, lockHome } from './demo/supervisor-lock.ts';
+import { mkdirSync } from 'node:fs';
+
+const HOST = '127.0.0.1';
+const DEFAULT_PORT = 8080;
+
+function wishedPort(): number {
+  const raw = process.env['YILIAN_PORT'];
+  if (raw === undefined || raw === '') return DEFAULT_PORT;
+  const port = Number(raw);
+  if (!Number.isSafeInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`YILIAN_PORT must be a port number, not "${raw}"`);
+  return port;
+}
+
+/** The next ports are easier to remember than a random one. */
+async function choosePort(wished: number): Promise<number> {
+  if (wished === 0) return findFreePort(HOST, 0);
+  for (let port = wished; port < wished + 20; port++)
+    if ((await findFreePort(HOST, port)) === port) return port;
+  return findFreePort(HOST, 0);
+}
+
+async function run(): Promise<void> {
+  const home = resolve(process.env['YILIAN_HOME'] ?? '.yilian');
+  mkdirSync(home, { recursive: true });
+  const unlock = await lockHome(home);
+  const facts = await openConsortium(home);
+  const wished = wishedPort();
+  const port = await choosePort(wished);
+  if (wished !== 0 && port !== wished)
+    process.stdout.write(`Port ${wished} is taken, using ${port}.\n`);
+
+  const children = await createNodeChildren({
+    home,
+    facts,
+    origins: [`http://${HOST}:${port}`, `http://localhost:${port}`],
+    settings: {
+      heartbeatMs: Number(process.env['YILIAN_HEARTBEAT_MS'] ?? 10_000),
+      logLevel: process.env['YILIAN_LOG'] === 'debug' ? 'debug' : 'info',
+    },
+  });
+  const page = await createPageServer({
+    facts,
+    children,
+    page: fileURLToPath(new URL('../../web/dist', import.meta.url)),
+    port: () => port,
+  });
+
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => {
+    stopping ??= (async () => {
+      process.stdout.write('\nStopping …\n');
+      await page.close();
+      await Promise.all(children.map((child) => child.stop()));
+      unlock();
+    })();
+    return stopping;
+  };
+  const stopAndExit = (): void => {
+    if (stopping !== undefined) return;
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`${String(error)}\n`);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGINT', stopAndExit);
+  process.on('SIGTERM', stopAndExit);
+
+  try {
+    await Promise.all(children.map((child) => child.start()));
+    await page.listen({ host: HOST, port });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  process.stdout.write(`Yilian runs: http://localhost:${port}\n`);
+}
+
+run().catch((error: unknown) => {
+  if (error instanceof AlreadyRunningError)
+    process.stderr.write(`${error.message} Open its page, or stop it first.\n`);
+  else process.stderr.write(`Yilian could not start: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+});
