@@ -20,19 +20,19 @@ import type { Settings } from '@yilian/consensus/pbft/settings';
 import { primaryOf, type ReplicaState } from '@yilian/consensus/pbft/state';
 import { step } from '@yilian/consensus/pbft/step';
 import type { WalRecord } from '@yilian/consensus/pbft/wal';
-import { type Bytes, CodecError, toHex } from '@yilian/crypto/bytes';
+import { type Bytes, CodecError, equalBytes, toHex } from '@yilian/crypto/bytes';
 import { encode } from '@yilian/crypto/cbor';
 import type { LogEvent } from '../ordering-node.ts';
 import type { Peers } from '../peers/peers.ts';
 import type { ChainStore } from '../storage/chain-store.ts';
 import type { WriteAheadLog } from '../storage/write-ahead-log.ts';
+import { sha256Of } from '../verification/sha256.ts';
 import type { TransactionVerifier } from '../verification/transaction-verifier.ts';
 import { toVerified } from '../verification/verified-transactions.ts';
 import { verifySignature } from '../verification/verify-signature.ts';
 import type { FinalBlocks } from './final-blocks.ts';
 import { PeerConduct } from './peer-conduct.ts';
-import { sha256 } from './sha256.ts';
-import { verifyBlock } from './verify-block.ts';
+import { type VerifiedBlock, verifyBlock } from './verify-block.ts';
 
 export interface DriverOptions {
   readonly chainId: string;
@@ -86,6 +86,8 @@ class Driver implements PbftDriver {
   #finalTip: ChainTip;
   /** The block between `finalizeBlock` and its commit, with the copies of its transactions. */
   #executed: (FinalizedBlock & { readonly txs: readonly Bytes[] }) | undefined;
+  /** The last block that was verified for a vote. */
+  #examined: (VerifiedBlock & { readonly blockId: Bytes }) | undefined;
   /** Resolves when the application shows its last commit again. */
   #committing: Promise<void> | undefined;
   /** Transactions that the application has judged since its last commit: it would call them duplicates. */
@@ -112,7 +114,7 @@ class Driver implements PbftDriver {
       key,
       sign,
       verifySignature,
-      hash: sha256,
+      hash: sha256Of,
       settings,
       tip,
       wal: records,
@@ -267,12 +269,11 @@ class Driver implements PbftDriver {
       case 'halt':
         this.#halt(effect.reason, `height ${effect.height}: ${effect.detail}`);
         return undefined;
-      // Who waits is told when the block is durable, by `finalBlocks`.
-      case 'reply':
-      // Nothing is pruned yet: every node keeps all blocks.
-      case 'checkpointStable':
+      case 'reply': // Who waits is told when the block is durable, by `finalBlocks`.
+      case 'checkpointStable': // Nothing is pruned yet: every node keeps all blocks.
         return undefined;
     }
+    return undefined;
   }
 
   /** Work beside the queue. What throws there is a broken disk or a bug: either way nothing is safe. */
@@ -319,7 +320,7 @@ class Driver implements PbftDriver {
     )
       return { code: 'mempoolFull' };
     // It came from a peer before: the application has it, and it is on its way.
-    if (requests.pending.has(toHex(sha256(tx)))) return undefined;
+    if (requests.pending.has(toHex(sha256Of(tx)))) return undefined;
     this.#judged.add(tx);
     const outcome = this.#options.application.checkTransaction(
       tx,
@@ -397,15 +398,18 @@ class Driver implements PbftDriver {
   #dropUnfit(candidates: readonly Bytes[], chosen: readonly Bytes[]): void {
     if (chosen.length === candidates.length) return;
     const kept = new Set(chosen);
-    const hashes = candidates.filter((tx) => !kept.has(tx)).map(sha256);
+    const hashes = candidates.filter((tx) => !kept.has(tx)).map(sha256Of);
     this.#options.onDropped(hashes);
     this.#feed({ kind: 'requestsDropped', hashes });
   }
 
   async #validateProposal(effect: Extract<Effect, { kind: 'validateProposal' }>): Promise<void> {
     const { height, blockId } = effect;
-    const { block, verified, complete } = await verifyBlock(this.#options.verifier, effect.block);
+    const examined = await verifyBlock(this.#options.verifier, effect.block);
     if (!this.#standsBelow(height)) return;
+    const { block, verified, complete } = examined;
+    // Very likely the block that will be executed.
+    this.#examined = { blockId, ...examined };
     const accepted =
       complete && this.#options.application.processProposal(block, verified) === 'accept';
     if (!accepted) this.#options.onEvent({ level: 'warn', event: 'proposalRefused', height });
@@ -413,7 +417,12 @@ class Driver implements PbftDriver {
   }
 
   async #executeBlock(effect: Extract<Effect, { kind: 'executeBlock' }>): Promise<void> {
-    const { block, verified } = await verifyBlock(this.#options.verifier, effect.block);
+    const examined = this.#examined;
+    this.#examined = undefined;
+    const { block, verified } =
+      examined !== undefined && equalBytes(examined.blockId, effect.blockId)
+        ? examined
+        : await verifyBlock(this.#options.verifier, effect.block);
     if (this.#isDown) return;
     const executed = this.#options.application.finalizeBlock(block, verified);
     this.#executed = { ...executed, txs: block.txs };

@@ -83,6 +83,7 @@ export function createPeerConnection(input: {
         return !socket.destroyed;
       }
     }
+    return false;
   };
   const reader = createFrameReader(
     () => (phase.kind === 'open' ? FRAME_BYTES_MAX : HANDSHAKE_BYTES_MAX),

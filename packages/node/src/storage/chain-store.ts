@@ -110,14 +110,15 @@ function stateWrites({ puts, deletes }: WriteBatch): { puts: Entry[]; deletes: B
   };
 }
 
+function decodeStored<T>(bytes: Bytes, read: (bytes: Bytes) => T): T {
+  try {
+    return read(bytes);
+  } catch (cause) {
+    throw damaged('an entry that does not decode', cause);
+  }
+}
+
 export function createChainStore(store: KeyValueStore): ChainStore {
-  const decodeStored = <T>(bytes: Bytes, read: (bytes: Bytes) => T): T => {
-    try {
-      return read(bytes);
-    } catch (cause) {
-      throw damaged('an entry that does not decode', cause);
-    }
-  };
   const readHeader = (height: bigint): StoredHeader | undefined => {
     const bytes = store.get(keyOf(HEADER, height));
     if (bytes === undefined) return undefined;

@@ -37,7 +37,7 @@ class LmdbStore implements KeyValueStore {
 
   constructor(database: RootDatabase<Uint8Array, Uint8Array>) {
     this.#database = database;
-    this.#reader = database as unknown as SnapshotReader;
+    this.#reader = database;
     this.#snapshot = database.useReadTransaction();
   }
 

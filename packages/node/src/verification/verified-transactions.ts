@@ -4,9 +4,9 @@
  * another signature makes another entry. Two generations bound the memory: when the young one is full,
  * the old one goes.
  */
-import { hash } from 'node:crypto';
 import type { Verified } from '@yilian/consensus/application';
 import type { Bytes } from '@yilian/crypto/bytes';
+import { sha256Of } from './sha256.ts';
 
 /** Bytes as a Map key: one character per byte. */
 export function nameOf(bytes: Bytes): string {
@@ -14,7 +14,7 @@ export function nameOf(bytes: Bytes): string {
 }
 
 export function nameOfTransaction(tx: Bytes): string {
-  return hash('sha256', tx, 'binary');
+  return nameOf(sha256Of(tx));
 }
 
 export interface VerifiedTransaction {

@@ -9,6 +9,7 @@ import { decodeMessage, encodeMessage } from '@yilian/consensus/pbft/message-cod
 import { equalBytes, toHex, type Bytes } from '@yilian/crypto/bytes';
 import { bindChain } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { type PatientCommitment, toPatientCommitment } from '@yilian/ledger/ids';
 import {
   createMemoryNetwork,
   type MemoryNetwork,
@@ -129,7 +130,7 @@ describe('four replicas in one process', () => {
     const full = heard.find(({ txs }) => txs.length > 0);
     const outcome = full?.outcomes[0];
     expect(outcome).toMatchObject({ index: 0, outcome: { ok: true } });
-    if (submission?.admitted === true) expect(outcome?.id).toEqual(submission.id);
+    if (submission?.admitted) expect(outcome?.id).toEqual(submission.id);
     stop?.();
     const count = heard.length;
     await order(sites[0]?.node ?? never(), enrolPatient());
@@ -178,7 +179,7 @@ describe('four replicas in one process', () => {
     const proposers = node
       .headers(1n, 8)
       .map(({ header }) => indexOf(decodeSignedHeader(header).header.proposer));
-    expect([...new Set(proposers)].sort()).toEqual([0, 1, 2]);
+    expect([...new Set(proposers)].sort((a, b) => a - b)).toEqual([0, 1, 2]);
   });
 });
 

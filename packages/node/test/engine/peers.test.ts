@@ -23,7 +23,7 @@ function identity(seed: number, chainId = 'test'): Identity {
   return { chainId, key: publicKey(secret), sign: createSigner(secret) };
 }
 
-const open: { close(): Promise<void> | void }[] = [];
+const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((each) => each.close()));
 });
@@ -281,7 +281,7 @@ async function relay(
   open.push({
     close: () => {
       for (const socket of sockets) socket.destroy();
-      server.close();
+      return new Promise((resolve) => server.close(() => resolve()));
     },
   });
   const bound = server.address();

@@ -46,10 +46,13 @@ const handlers = {
   },
   async order({ tx }) {
     const submission = await node.submit(bytes(tx));
-    if (!submission.admitted) return tell({ kind: 'refused', code: submission.rejection.code });
+    if (!submission.admitted) {
+      tell({ kind: 'refused', code: submission.rejection.code });
+      return;
+    }
     const outcome = await node.outcome(submission.id, 30_000);
-    if (outcome === 'timeout') return tell({ kind: 'refused', code: 'timeout' });
-    tell({ kind: 'acknowledged', id: text(outcome.id), height: Number(outcome.height) });
+    if (outcome === 'timeout') tell({ kind: 'refused', code: 'timeout' });
+    else tell({ kind: 'acknowledged', id: text(outcome.id), height: Number(outcome.height) });
   },
   look({ ids, height }) {
     tell({
