@@ -1,51 +1,37 @@
 /**
- * The demonstration consortium of `npm start`, as its supervisor lists it: addresses of nodes, their
- * processes, secrets for enrolling sample people. Production clients get the same from a file or a QR.
+ * What a page can do with the demonstration consortium of `npm start`: act on the processes of its nodes,
+ * enrol more sample people, watch blocks arrive. Joining it as a client: connect.ts.
  */
-import { type BlockEvent, type DemoConsortium, demoConsortium } from '@yilian/api/documents';
+import { type BlockEvent } from '@yilian/api/documents';
 import { ROUTES } from '@yilian/api/routes';
-import { fromHex } from '@yilian/crypto/bytes';
-import { toMemberId } from '@yilian/ledger/ids';
+import { type Bytes, fromHex } from '@yilian/crypto/bytes';
 import { NetworkError } from './failure.ts';
-import { createTransport, type NodeEndpoint } from './transport.ts';
 import type { Platform } from './platform/platform.ts';
+import { createTransport, type NodeEndpoint } from './transport.ts';
 
 export type { BlockEvent, DemoConsortium, DemoNode } from '@yilian/api/documents';
 
-/** @throws NetworkError when the supervisor does not answer, or not in its form */
-export async function fetchDemoConsortium(fetch: Platform['fetch'], baseUrl: string): Promise<DemoConsortium> {
-  const source = { node: 'supervisor', route: 'GET /demo/consortium' };
-  let listed: unknown;
-  try {
-    const answer = await fetch(`${baseUrl}/demo/consortium`, {});
-    listed = await answer.json();
-  } catch (cause) {
-    throw new NetworkError('unreachable', 'the demonstration consortium does not answer', source, cause);
-  }
-  return demoConsortium.parse(listed);
-}
-
-/** Asks the supervisor to act on the process of one node. */
+/** Asks the supervisor to act on the process of one node. `id`: its member id, hex. */
 export async function controlDemoNode(
-  fetch: Platform['fetch'],
+  platform: Pick<Platform, 'fetch'>,
   baseUrl: string,
   input: { readonly id: string; readonly action: 'stop' | 'start' | 'kill' },
 ): Promise<void> {
-  await fetch(`${baseUrl}/demo/nodes/${input.id}/${input.action}`, { method: 'POST' });
+  await platform.fetch(`${baseUrl}/demo/nodes/${input.id}/${input.action}`, { method: 'POST' });
 }
 
-/** The nodes as `createNetwork` takes them. */
-export function endpointsOf(consortium: DemoConsortium): readonly NodeEndpoint[] {
-  return consortium.nodes.map((node) => ({
-    name: node.name,
-    memberId: toMemberId(fromHex(node.id)),
-    url: node.url,
-    institution: node.institution,
-    operator: node.operator,
-    isRegulator: node.tier === 'regulator',
-    store: node.store === null ? null : toMemberId(fromHex(node.store)),
-    hospitalKey: node.hospitalKey === null ? null : fromHex(node.hospitalKey),
-  }));
+/** A one-time enrolment secret (16 bytes) for one more sample person. @throws NetworkError */
+export async function requestEnrolment(
+  platform: Pick<Platform, 'fetch'>,
+  baseUrl: string,
+  person: { readonly role: 'patient' } | { readonly role: 'doctor' | 'department'; readonly institution: string },
+): Promise<Bytes> {
+  const query = new URLSearchParams({ ...person }).toString();
+  const response = await platform.fetch(`${baseUrl}/demo/enrolments?${query}`, { method: 'POST' });
+  const ticket: unknown = response.ok ? await response.json() : undefined;
+  if (typeof ticket !== 'object' || ticket === null || !('secret' in ticket) || typeof ticket.secret !== 'string')
+    throw new NetworkError('unreachable', 'the registration centre hands out no secret now; is its node running?');
+  return fromHex(ticket.secret);
 }
 
 /** Blocks as one node reports them, until `signal` aborts or the node closes. Advisory: for pictures. */
@@ -56,5 +42,6 @@ export async function* watchBlocks(
   signal: AbortSignal,
 ): AsyncGenerator<BlockEvent> {
   const transport = createTransport({ platform, chainId });
-  for await (const { value } of transport.events(node, ROUTES.streamBlocks, { params: {}, signal })) yield value;
+  for await (const { value } of transport.events(node, ROUTES.streamBlocks, { params: {}, signal }))
+    yield value;
 }

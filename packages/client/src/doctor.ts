@@ -140,7 +140,9 @@ export interface Doctor {
     wish: Omit<AccessWish, 'grantee'> & { readonly grantee?: MemberId },
   ): Promise<FinalTransaction>;
   /** Ids of grants to this member in the blocks from `fromHeight` on, and the next height to look at. */
-  findGrants(fromHeight: bigint): Promise<{ readonly grants: readonly GrantId[]; readonly next: bigint }>;
+  findGrants(
+    fromHeight: bigint,
+  ): Promise<{ readonly grants: readonly GrantId[]; readonly next: bigint }>;
   /** Fetches, opens and checks a grant's blob. `patientKey`: P from her certificate, if known. */
   receiveGrant(grantId: GrantId, patientKey?: Bytes): Promise<ReceivedGrant>;
   heldGrants(): readonly GrantId[];
@@ -191,28 +193,30 @@ export function createDoctor(
       visitKey: visit.visitKey,
       epoch: null,
     };
-    const { value } = await network.ask(
-      ROUTES.postEpochKey,
-      { params: {}, request, signer },
-      (answer, source) => {
-        try {
-          const isProven = verifyEpochKey(curve, context, {
-            hospitalId: hospitalIdOf(visit.hospital),
-            epoch: epochText(answer.epoch),
-            point: curve.parseG1(answer.epochKey),
-            proof: parseProof(curve, answer.proof),
-          });
-          if (!isProven)
-            throw new VerificationError('epochProof', source, 'the epoch key is not proven');
-          curve.parseG1(answer.indexPoint);
-          return answer;
-        } catch (error) {
-          if (error instanceof PointError)
-            throw new VerificationError('epochProof', source, 'a point is not one', error);
-          throw error;
-        }
-      },
-      ownNodes(),
+    const { value } = await whenFinal(platform.wait, () =>
+      network.ask(
+        ROUTES.postEpochKey,
+        { params: {}, request, signer },
+        (answer, source) => {
+          try {
+            const isProven = verifyEpochKey(curve, context, {
+              hospitalId: hospitalIdOf(visit.hospital),
+              epoch: epochText(answer.epoch),
+              point: curve.parseG1(answer.epochKey),
+              proof: parseProof(curve, answer.proof),
+            });
+            if (!isProven)
+              throw new VerificationError('epochProof', source, 'the epoch key is not proven');
+            curve.parseG1(answer.indexPoint);
+            return answer;
+          } catch (error) {
+            if (error instanceof PointError)
+              throw new VerificationError('epochProof', source, 'a point is not one', error);
+            throw error;
+          }
+        },
+        ownNodes(),
+      ),
     );
     return value;
   }
@@ -225,7 +229,9 @@ export function createDoctor(
     const { institution } = keyring.current;
     const stores = network.nodes
       .filter((node) => node.store !== null)
-      .toSorted((a, b) => Number(b.institution === institution) - Number(a.institution === institution));
+      .toSorted(
+        (a, b) => Number(b.institution === institution) - Number(a.institution === institution),
+      );
     const attestations: StoreAttestation[] = [];
     const operators = new Set<string>();
     let failure: unknown;
@@ -233,7 +239,7 @@ export function createDoctor(
       if (attestations.length >= REPLICATION) break;
       if (operators.has(node.operator)) continue;
       try {
-        attestations.push(await storeAt(node, draft));
+        attestations.push(await whenFinal(platform.wait, () => storeAt(node, draft)));
         operators.add(node.operator);
         onProgress?.({ step: 'storing', done: attestations.length, total: REPLICATION });
       } catch (error) {
@@ -273,7 +279,8 @@ export function createDoctor(
       message: storageAttestationMessage(context, announced),
       signature: answer.signature,
     });
-    if (!isSigned) throw new VerificationError('attestation', source, 'the attestation is not signed');
+    if (!isSigned)
+      throw new VerificationError('attestation', source, 'the attestation is not signed');
     return { store: member.id, key: member.key, signature: answer.signature };
   }
 
@@ -314,15 +321,14 @@ export function createDoctor(
     });
     const what = unsigned.body.type;
     try {
-      await network.ask(
-        ROUTES.postInstitutionRecord,
-        {
-          params: {},
-          request: { transaction: encodeUnsignedTransaction(unsigned), sealedLocation },
-          signer,
-        },
-        () => undefined,
-        ownNodes(),
+      const request = { transaction: encodeUnsignedTransaction(unsigned), sealedLocation };
+      await whenFinal(platform.wait, () =>
+        network.ask(
+          ROUTES.postInstitutionRecord,
+          { params: {}, request, signer },
+          () => undefined,
+          ownNodes(),
+        ),
       );
     } catch (error) {
       if (!(error instanceof ProblemError) || error.code !== 'duplicate') throw error;
@@ -408,7 +414,10 @@ export function createDoctor(
     requestAccess: async (handle, wish) => {
       const { certificate } = keyring.current;
       if (certificate === null) throw new ClientError('notEnrolled', 'enrol this member first');
-      const sealed = await sealAccessWish(context, handle, { ...wish, grantee: wish.grantee ?? id });
+      const sealed = await sealAccessWish(context, handle, {
+        ...wish,
+        grantee: wish.grantee ?? id,
+      });
       const unsigned = paddedRequestAccess({
         chainId: network.anchor.chainId,
         commitment: accessRequestCommitment(context, { handle: handle.key, sealed }),
@@ -416,11 +425,7 @@ export function createDoctor(
         nonce: randomBytes(16),
         expiryHeight: await expiryHeight(reader, 1_000n),
       });
-      const final = await submitTransaction(
-        network,
-        reader,
-        signTransaction(unsigned, [signer]),
-      );
+      const final = await submitTransaction(network, reader, signTransaction(unsigned, [signer]));
       const request = {
         transactionId: final.transaction.id,
         handle: handle.key,
@@ -539,7 +544,15 @@ export function createDoctor(
       );
     },
 
-    openRecord: async ({ grantId, hit, labelIndex, purpose, clinician, onProgress, onEvidence }) => {
+    openRecord: async ({
+      grantId,
+      hit,
+      labelIndex,
+      purpose,
+      clinician,
+      onProgress,
+      onEvidence,
+    }) => {
       const grant = await checkAuthorised(grantId);
       const share = heldShare(grantId);
       const ledgerRecord = await requireRecord(hit.recordId);
@@ -618,7 +631,8 @@ export function createDoctor(
       });
       try {
         const dataKey = await openAuthorSlot(stored.verified.header, privateKey);
-        if (dataKey === null) throw new ClientError('notAuthor', 'the author slot is for another key');
+        if (dataKey === null)
+          throw new ClientError('notAuthor', 'the author slot is for another key');
         return await openByDataKey(network, reader, stored, dataKey);
       } catch (error) {
         await stored.dispose();
@@ -677,7 +691,13 @@ function decodeOrRefuse<T>(decodeShare: () => T): T {
 
 const NOT_FINAL_TRIES = 25;
 const NOT_FINAL_PAUSE_MS = 80;
-const NOT_FINAL: ReadonlySet<string> = new Set(['notFinal', 'grantUnknown', 'grantPending']);
+const NOT_FINAL: ReadonlySet<string> = new Set([
+  'notFinal',
+  'grantUnknown',
+  'grantPending',
+  // Enrolled a moment ago: not every node has the block yet.
+  'unknownMember',
+]);
 
 /** Repeats a call while the node it goes to has not the block yet that it is about. */
 export async function whenFinal<T>(

@@ -17,14 +17,15 @@ import { openPatientSlots, type SlotOpening } from '@yilian/crypto/envelope/slot
 import { authorSignatureMessage } from '@yilian/ledger/checks';
 import type { MemberId, RecordId } from '@yilian/ledger/ids';
 import type { ChainReader } from './chain-reader.ts';
-import { ClientError, VerificationError } from './failure.ts';
+import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';
 import type { Network } from './network.ts';
 import type { StoredRecord } from './stored-record.ts';
 
 /** Who wrote a record, as the regulator certified it. */
 export interface VerifiedAuthor {
   readonly member: MemberId;
-  readonly name: string;
+  /** As certified; null when nobody who keeps the certificate answers. */
+  readonly name: string | null;
   readonly institution: string;
   /** Seconds since 1970, by the author's clock. */
   readonly time: number;
@@ -82,14 +83,26 @@ export async function verifyAuthor(
   });
   if (!isSigned)
     throw new VerificationError('authorSignature', source, 'the author did not sign this record');
-  const certificate: Certificate = await reader.certificate(authorship.author);
-  const { subject } = certificate.content;
+  // The ledger has checked that key and institution were this doctor's; only his name needs more.
+  const certificate = await certificateOrNull(reader, authorship.author);
   return {
     member: authorship.author,
-    name: subject.name,
-    institution: subject.institution,
+    name: certificate?.content.subject.name ?? null,
+    institution: ledgerRecord.institution,
     time: authorship.time,
   };
+}
+
+async function certificateOrNull(
+  reader: ChainReader,
+  member: MemberId,
+): Promise<Certificate | null> {
+  try {
+    return await reader.certificate(member);
+  } catch (error) {
+    if (error instanceof NetworkError || error instanceof ProblemError) return null;
+    throw error;
+  }
 }
 
 /** A slot that opens to a key which the record does not commit to (F9). */

@@ -1,0 +1,136 @@
+/**
+ * Four hospitals and the regulator's observer in this process: real nodes with their own disks, joined
+ * by copied bytes, each behind its own HTTP port.
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DemoConsortium } from '@yilian/api/documents';
+import { fromHex } from '@yilian/crypto/bytes';
+import { nodeSettings, parseNodeSeeds } from '@yilian/node/config';
+import { type DemoFacts, openConsortium } from '@yilian/node/demo/make-consortium';
+import { parseGenesisDocument } from '@yilian/node/genesis-document';
+import { createLogger } from '@yilian/node/logging';
+import { createNode, type YilianNode } from '@yilian/node/node';
+import { createMemoryNetwork, type MemoryNetwork } from '@yilian/node/peers/memory-peers';
+import { publicKey } from '@yilian/crypto/signature';
+import { decode } from '@yilian/crypto/cbor';
+
+export interface RunningNode {
+  readonly institution: string;
+  readonly url: string;
+  readonly node: YilianNode;
+}
+
+export interface TestConsortium {
+  readonly facts: DemoFacts;
+  readonly document: DemoConsortium;
+  readonly nodes: readonly RunningNode[];
+  readonly memory: MemoryNetwork;
+  /** One-time secret of a sample person, 16 bytes. */
+  secret(person: string): Uint8Array;
+  /** Stops one node: the others go on. */
+  stopNode(institution: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+async function startNode(
+  home: string,
+  institution: string,
+  memory: MemoryNetwork,
+): Promise<RunningNode> {
+  const directory = join(home, 'nodes', institution);
+  const seeds = parseNodeSeeds(
+    'keys.json',
+    JSON.parse(readFileSync(join(directory, 'keys.json'), 'utf8')),
+  );
+  const genesis = parseGenesisDocument(
+    new Uint8Array(readFileSync(join(directory, 'genesis.cbor'))),
+  );
+  const node = await createNode(
+    {
+      name: institution,
+      institution,
+      operator: institution,
+      directory: join(directory, 'data'),
+      genesis,
+      seeds,
+      settings: nodeSettings({
+        blockIntervalMs: 60,
+        heartbeatMs: 2_000,
+        verificationWorkers: 0,
+        searchWorkers: 0,
+        addressPerSecond: 100_000,
+        signerPerSecond: 100_000,
+        logLevel: process.env['YILIAN_TEST_LOG'] === undefined ? 'silent' : 'info',
+      }),
+      origins: [],
+    },
+    {
+      peers: memory.join(publicKey(seeds.consensus)),
+      logger: createLogger({
+        level: process.env['YILIAN_TEST_LOG'] ?? 'silent',
+        node: institution,
+      }),
+    },
+  );
+  const port = await node.http.listen('127.0.0.1', 0);
+  return { institution, url: `http://127.0.0.1:${port}`, node };
+}
+
+async function admitTickets(home: string, node: YilianNode): Promise<void> {
+  const path = join(home, 'nodes', 'regulator', 'tickets.cbor');
+  const tickets = decode(new Uint8Array(readFileSync(path)));
+  if (!Array.isArray(tickets)) throw new Error('no tickets');
+  for (const [secret, role, institution] of tickets as [Uint8Array, 'patient', string][])
+    await node.registration?.admit(secret, { role, institution });
+}
+
+export async function startConsortium(): Promise<TestConsortium> {
+  const home = mkdtempSync(join(tmpdir(), 'yilian-client-test-'));
+  const facts = await openConsortium(home);
+  const memory = createMemoryNetwork();
+  const nodes: RunningNode[] = [];
+  for (const { institution } of facts.nodes) nodes.push(await startNode(home, institution, memory));
+  const regulator = nodes.find(({ node }) => node.registration !== null);
+  if (regulator === undefined) throw new Error('no regulator');
+  await admitTickets(home, regulator.node);
+  const stopped = new Set<string>();
+  const document: DemoConsortium = {
+    anchor: facts.anchor,
+    nodes: facts.nodes.map((each) => ({
+      id: each.id,
+      name: each.institution,
+      institution: each.institution,
+      operator: each.institution,
+      tier: each.tier,
+      consensusKey: each.consensusKey,
+      store: each.store,
+      hospitalKey: each.hospitalKey,
+      url: nodes.find(({ institution }) => institution === each.institution)?.url ?? '',
+      running: true,
+    })),
+    enrolmentSecrets: facts.tickets,
+  };
+  const stopNode = async (institution: string): Promise<void> => {
+    if (stopped.has(institution)) return;
+    stopped.add(institution);
+    await nodes.find((each) => each.institution === institution)?.node.stop();
+  };
+  return {
+    facts,
+    document,
+    nodes,
+    memory,
+    secret: (person) => {
+      const ticket = facts.tickets.find((each) => each.person === person);
+      if (ticket === undefined) throw new Error(`no ticket for ${person}`);
+      return fromHex(ticket.secret);
+    },
+    stopNode,
+    stop: async () => {
+      for (const { institution } of nodes) await stopNode(institution);
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
