@@ -35,6 +35,7 @@ function load(nodes: readonly OrderingNode[]): {
   const acknowledged = new Map<string, { node: number; height: bigint }>();
   let stopped = false;
   const client = async (node: OrderingNode, index: number): Promise<void> => {
+    // oxlint-disable-next-line no-unmodified-loop-condition -- `stop` sets it
     while (!stopped) {
       // oxlint-disable-next-line no-await-in-loop -- a closed loop is the point
       const submission = await node.submit(enrolPatient());

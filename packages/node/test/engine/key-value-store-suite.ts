@@ -1,6 +1,6 @@
 /** What every `KeyValueStore` promises; run on each implementation. */
 import { describe, expect, test } from 'vitest';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { Batch, KeyValueStore } from '../../src/storage/key-value-store.ts';
 
 const bytes = (...values: readonly number[]): Uint8Array => Uint8Array.from(values);
@@ -17,6 +17,7 @@ export function testKeyValueStore(name: string, open: () => Promise<KeyValueStor
       const seen = new Set<number | undefined>();
       let written = false;
       const writing = store.write(put(bytes(1), bytes(2))).then(() => (written = true));
+      // oxlint-disable-next-line no-unmodified-loop-condition -- the promise sets it
       while (!written) {
         seen.add(store.get(bytes(1))?.[0]);
         // oxlint-disable-next-line no-await-in-loop -- watches the turns of the event loop

@@ -248,14 +248,12 @@ describe('bad transactions', () => {
   });
 });
 
-describe('a liar among the replicas', () => {
-  /** Changes what validator 0 sends, bytes on the wire, from now on. */
-  function lie(network: MemoryNetwork, change: Wire): void {
-    network.setWire((passing) =>
-      indexOf(passing.from) === 0 ? change(passing) : [passing.message],
-    );
-  }
+/** Changes what validator 0 sends, bytes on the wire, from now on. */
+function lie(network: MemoryNetwork, change: Wire): void {
+  network.setWire((passing) => (indexOf(passing.from) === 0 ? change(passing) : [passing.message]));
+}
 
+describe('a liar among the replicas', () => {
   test.each<[string, Wire]>([
     ['flips a bit in every message', ({ message }) => [flip(message, message.length >> 1)]],
     ['flips the last bit: signatures', ({ message }) => [flip(message, -1)]],

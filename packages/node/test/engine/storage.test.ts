@@ -48,21 +48,21 @@ describe('LMDB', () => {
   });
 });
 
-describe('write-ahead log', () => {
-  const write = async (path: string, ...payloads: readonly string[]): Promise<void> => {
-    const log = await openWriteAheadLog(await openAppendFile(path));
-    for (const payload of payloads) {
-      // oxlint-disable-next-line no-await-in-loop -- one call at a time is the contract
-      await log.append(text(payload));
-    }
-    await log.close();
-  };
-  const recovered = async (path: string): Promise<readonly string[]> => {
-    const log = await openWriteAheadLog(await openAppendFile(path));
-    await log.close();
-    return log.recovered.map((payload) => new TextDecoder().decode(payload));
-  };
+const write = async (path: string, ...payloads: readonly string[]): Promise<void> => {
+  const log = await openWriteAheadLog(await openAppendFile(path));
+  for (const payload of payloads) {
+    // oxlint-disable-next-line no-await-in-loop -- one call at a time is the contract
+    await log.append(text(payload));
+  }
+  await log.close();
+};
+const recovered = async (path: string): Promise<readonly string[]> => {
+  const log = await openWriteAheadLog(await openAppendFile(path));
+  await log.close();
+  return log.recovered.map((payload) => new TextDecoder().decode(payload));
+};
 
+describe('write-ahead log', () => {
   test('what was appended is recovered in order, also after more was appended', async () => {
     const path = fresh();
     await write(path, 'one', 'two');

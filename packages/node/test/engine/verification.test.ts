@@ -1,5 +1,5 @@
 import { ed25519 } from '@noble/curves/ed25519.js';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Check } from '@yilian/consensus/application';
 import { verifySignature as verifyPurely } from '@yilian/crypto/signature';
@@ -34,6 +34,10 @@ function goodCheck(i: number): Check {
 function badCheck(i: number): Check {
   return signatureCheck(signer.key, message(i + 1), signer.sign(message(i)));
 }
+
+const isGood = (i: number): boolean => i % 3 !== 0;
+const inspectGood = (): { ok: true; checks: Check[] } => ({ ok: true, checks: [goodCheck(1)] });
+const inspectBad = (): { ok: true; checks: Check[] } => ({ ok: true, checks: [badCheck(1)] });
 
 describe("the platform's Ed25519", () => {
   test('gives the answer of the pure rule for honest, bent and random signatures', () => {
@@ -91,7 +95,6 @@ describe.each([
 ])('check pool %s', (_, workers) => {
   test('answers each check for itself, in order, over many batches and calls', async () => {
     const pool = openPool(workers);
-    const isGood = (i: number): boolean => i % 3 !== 0;
     const checks = Array.from({ length: 600 }, (_each, i) =>
       isGood(i) ? goodCheck(i) : badCheck(i),
     );
@@ -143,8 +146,7 @@ describe('transaction verifier', () => {
       pending: () => 0,
       close: () => Promise.resolve(),
     };
-    const inspect = (): { ok: true; checks: Check[] } => ({ ok: true, checks: [goodCheck(1)] });
-    const verifier = createTransactionVerifier({ inspect }, pool);
+    const verifier = createTransactionVerifier({ inspect: inspectGood }, pool);
     await Promise.all([verifier.verify([message(1), message(1)]), verifier.verify([message(1)])]);
     await verifier.verify([message(1)]);
     expect(checked).toBe(1);
@@ -154,8 +156,7 @@ describe('transaction verifier', () => {
 
   test('a failed check is not remembered as a good one', async () => {
     const pool = openPool(0);
-    const inspect = (): { ok: true; checks: Check[] } => ({ ok: true, checks: [badCheck(1)] });
-    const verifier = createTransactionVerifier({ inspect }, pool);
+    const verifier = createTransactionVerifier({ inspect: inspectBad }, pool);
     for (let tries = 0; tries < 2; tries++) {
       // oxlint-disable-next-line no-await-in-loop -- the second try must not find a memory of the first
       expect(await verifier.verify([message(1)])).toEqual([
