@@ -22,7 +22,7 @@ export interface CertifiedBlock {
 /** No encoding of a block is longer, whatever the settings say. */
 export const BLOCK_ENCODING_BYTES_MAX: number = 16 * 1024 * 1024;
 
-export function blockToCbor(block: Block): Cbor {
+function blockToCbor(block: Block): Cbor {
   const { parentCertificate } = block;
   return [
     signedHeaderToCbor(block),
@@ -31,8 +31,7 @@ export function blockToCbor(block: Block): Cbor {
   ];
 }
 
-/** @throws CodecError */
-export function blockFromCbor(value: Cbor | undefined): Block {
+function blockFromCbor(value: Cbor | undefined): Block {
   const [signed, transactions, parentCertificate] = readArray(value, 3);
   const { header, signature } = signedHeaderFromCbor(signed);
   return {
@@ -43,23 +42,42 @@ export function blockFromCbor(value: Cbor | undefined): Block {
   };
 }
 
+/** Encodings already made or decoded: a block of a thousand transactions goes to the wire, the log and the store. */
+const encodings = new WeakMap<Block, Bytes>();
+
 export function encodeBlock(block: Block): Bytes {
-  return encode(blockToCbor(block));
+  const known = encodings.get(block);
+  if (known !== undefined) return known;
+  const bytes = encode(blockToCbor(block));
+  encodings.set(block, bytes);
+  return bytes;
 }
 
 /** @throws CodecError */
 export function decodeBlock(bytes: Bytes): Block {
-  return blockFromCbor(decode(bytes, { bytesMax: BLOCK_ENCODING_BYTES_MAX, depthMax: 6 }));
+  const block = blockFromCbor(decode(bytes, { bytesMax: BLOCK_ENCODING_BYTES_MAX, depthMax: 6 }));
+  encodings.set(block, bytes);
+  return block;
+}
+
+/** A block inside something else is a byte string, so that carrying it on costs no second encoding. */
+export function nestBlock(block: Block): Cbor {
+  return encodeBlock(block);
+}
+
+/** @throws CodecError */
+export function unnestBlock(value: Cbor | undefined): Block {
+  return decodeBlock(readBytes(value));
 }
 
 export function certifiedBlockToCbor({ block, certificate }: CertifiedBlock): Cbor {
-  return [blockToCbor(block), certificateToCbor(certificate)];
+  return [nestBlock(block), certificateToCbor(certificate)];
 }
 
 /** @throws CodecError */
 export function certifiedBlockFromCbor(value: Cbor | undefined): CertifiedBlock {
   const [block, certificate] = readArray(value, 2);
-  return { block: blockFromCbor(block), certificate: certificateFromCbor(certificate) };
+  return { block: unnestBlock(block), certificate: certificateFromCbor(certificate) };
 }
 
 export function encodeCertifiedBlock(certified: CertifiedBlock): Bytes {
@@ -68,12 +86,16 @@ export function encodeCertifiedBlock(certified: CertifiedBlock): Bytes {
 
 /** @throws CodecError */
 export function decodeCertifiedBlock(bytes: Bytes): CertifiedBlock {
-  return certifiedBlockFromCbor(decode(bytes, { bytesMax: BLOCK_ENCODING_BYTES_MAX, depthMax: 7 }));
+  return certifiedBlockFromCbor(
+    decode(bytes, { bytesMax: 2 * BLOCK_ENCODING_BYTES_MAX, depthMax: 5 }),
+  );
 }
 
 /** The block as the application sees it; `parentValidators` is the set that certified the block below. */
 export function toApplicationBlock(
-  block: Pick<Block, 'header' | 'transactions' | 'parentCertificate'>,
+  block: Pick<Block, 'transactions' | 'parentCertificate'> & {
+    readonly header: Pick<Block['header'], 'height' | 'timeNs' | 'proposer'>;
+  },
   parentValidators: ValidatorSet,
 ): application.Block {
   const { header, parentCertificate } = block;

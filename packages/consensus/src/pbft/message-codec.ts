@@ -3,10 +3,10 @@ import { type Bytes, CodecError } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import {
   BLOCK_ENCODING_BYTES_MAX,
-  blockFromCbor,
-  blockToCbor,
   certifiedBlockFromCbor,
   certifiedBlockToCbor,
+  nestBlock,
+  unnestBlock,
 } from '../block.ts';
 import { certificateFromCbor } from '../certificate.ts';
 import { readArray, readBig, readBytes, readCount, readFlag, readOptional } from '../fields.ts';
@@ -39,7 +39,7 @@ function messageToCbor(message: Message): Cbor {
         message.blockId,
         message.signer,
         message.signature,
-        blockToCbor(message.block),
+        nestBlock(message.block),
       ];
     case 'prepare':
       return [
@@ -76,7 +76,7 @@ function messageToCbor(message: Message): Cbor {
       return [
         kind,
         viewChangeToCbor(message),
-        message.block === null ? null : blockToCbor(message.block),
+        message.block === null ? null : nestBlock(message.block),
       ];
     case 'newView':
       return [
@@ -154,7 +154,7 @@ function messageFromCbor(value: Cbor): Message {
         blockId: readBytes(next(), 32),
         signer: readCount(next()),
         signature: readBytes(next(), 64),
-        block: blockFromCbor(next()),
+        block: unnestBlock(next()),
       };
     }
     case KIND.prepare: {
@@ -196,7 +196,7 @@ function messageFromCbor(value: Cbor): Message {
     }
     case KIND.viewChange: {
       const next = open(3);
-      return { ...viewChangeFromCbor(next()), block: readOptional(next(), blockFromCbor) };
+      return { ...viewChangeFromCbor(next()), block: readOptional(next(), unnestBlock) };
     }
     case KIND.newView: {
       const next = open(7);
@@ -256,7 +256,7 @@ export function decodeMessage(bytes: Bytes): Message {
 export function encodeWalRecord(record: WalRecord): Bytes {
   if (record.kind === 'voted') return encode([1, record.height, messageToCbor(record.message)]);
   const { height, certificate, block } = record;
-  return encode([2, height, preparedToCbor(certificate), blockToCbor(block)]);
+  return encode([2, height, preparedToCbor(certificate), nestBlock(block)]);
 }
 
 /** @throws CodecError */
@@ -270,7 +270,7 @@ export function decodeWalRecord(bytes: Bytes): WalRecord {
       kind: 'prepared',
       height: readBig(height),
       certificate: preparedFromCbor(certificate),
-      block: blockFromCbor(block),
+      block: unnestBlock(block),
     };
   }
   if (kind !== 1) throw new CodecError('malformed', 'the kind of record is unknown');

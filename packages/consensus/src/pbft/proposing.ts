@@ -26,7 +26,8 @@ export function tryPropose(state: ReplicaState): void {
   if (work.requirement.kind === 'repropose') {
     const block = work.bodies.get(toHex(work.requirement.blockId));
     // The body comes with the view changes; until then there is nothing to propose.
-    if (block !== undefined) propose(state, block, work.requirement.blockId);
+    if (block !== undefined)
+      propose(state, block, work.requirement.blockId, block.transactions.map(state.hash));
     return;
   }
   const waitMs = dueInMs(state);
@@ -37,13 +38,18 @@ export function tryPropose(state: ReplicaState): void {
   work.proposing = view;
   const isCut = view > 0 || cutDueInMs(state) <= 0;
   const candidates = isCut ? takeCandidates(state) : [];
+  const { height, tip } = state;
   emit(state, {
     kind: 'prepareProposal',
-    height: state.height,
+    height,
     view,
     block: toApplicationBlock(
-      { ...draftBlock(state, candidates), transactions: candidates },
-      state.tip.lastValidators,
+      {
+        header: { height, timeNs: nextTimeNs(state), proposer: state.key },
+        transactions: candidates,
+        parentCertificate: tip.certificate,
+      },
+      tip.lastValidators,
     ),
     bytesMax: state.settings.blockBytesMax,
   });
@@ -62,15 +68,22 @@ export function onProposalPrepared(
   if (answer.height !== state.height || answer.view !== view || work.proposing !== view) return;
   work.proposing = undefined;
   if (!mayVote(state) || work.status !== 'normal' || work.proposals.has(view)) return;
-  const draft = draftBlock(state, answer.transactions);
+  const transactionHashes = answer.transactions.map(state.hash);
+  const draft = draftBlock(state, answer.transactions, transactionHashes);
   const { settings, chainId } = state;
   if (draft.header.count > settings.blockCountMax || draft.header.size > settings.blockBytesMax)
     throw new Error('assertion: the application prepared more than a block holds');
   const blockId = headerId(draft.header);
-  propose(state, { ...draft, signature: state.sign(proposalBody(chainId, blockId)) }, blockId);
+  const block: Block = { ...draft, signature: state.sign(proposalBody(chainId, blockId)) };
+  propose(state, block, blockId, transactionHashes);
 }
 
-function propose(state: ReplicaState, block: Block, blockId: Bytes): void {
+function propose(
+  state: ReplicaState,
+  block: Block,
+  blockId: Bytes,
+  transactionHashes: readonly Bytes[],
+): void {
   const { work, view, height } = state;
   if (!mayVote(state)) return;
   const { epoch } = state.tip.validators;
@@ -86,14 +99,23 @@ function propose(state: ReplicaState, block: Block, blockId: Bytes): void {
   work.proposals.set(view, {
     prePrepare,
     block,
-    transactionHashes: block.transactions.map(state.hash),
+    transactionHashes,
     validated: true,
   });
   emit(state, { kind: 'persist', records: [{ kind: 'voted', height, message: prePrepare }] });
   broadcast(state, prePrepare);
 }
 
-function draftBlock(state: ReplicaState, transactions: readonly Bytes[]): Omit<Block, 'signature'> {
+/** PB-6 */
+function nextTimeNs({ tip }: ReplicaState): bigint {
+  return tip.certificate === null ? tip.timeNs : medianTimeNs(tip.certificate, tip.lastValidators);
+}
+
+function draftBlock(
+  state: ReplicaState,
+  transactions: readonly Bytes[],
+  transactionHashes: readonly Bytes[],
+): Omit<Block, 'signature'> {
   const { tip, chainId } = state;
   const parent = tip.certificate;
   const header: Header = {
@@ -101,8 +123,8 @@ function draftBlock(state: ReplicaState, transactions: readonly Bytes[]): Omit<B
     chainId,
     height: state.height,
     previousId: tip.blockId,
-    timeNs: parent === null ? tip.timeNs : medianTimeNs(parent, tip.lastValidators),
-    transactionsRoot: transactionsRoot(transactions.map(state.hash), state.hash),
+    timeNs: nextTimeNs(state),
+    transactionsRoot: transactionsRoot(transactionHashes, state.hash),
     appHash: tip.appHash,
     parentCertificateHash: parent === null ? null : certificateHash(chainId, parent),
     validatorsHash: tip.validators.hash,

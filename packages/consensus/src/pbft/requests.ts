@@ -1,5 +1,5 @@
 /** Client transactions on their way into a block: pool, forwarding, complaint. */
-import { type Bytes, toHex } from '@yilian/crypto/bytes';
+import type { Bytes } from '@yilian/crypto/bytes';
 import type { CertifiedBlock } from '../block.ts';
 import {
   broadcast,
@@ -13,6 +13,11 @@ import {
 
 const FORWARD_BYTES_MAX = 512 * 1024;
 const RECENT_BLOCKS = 16;
+
+/** A hash as a map key: half as long as hexadecimal and made at once. */
+function nameOf(hash: Bytes): string {
+  return String.fromCharCode(...hash);
+}
 
 function elapsedMs(state: ReplicaState, sinceNs: bigint): number {
   const elapsed = Number((state.nowNs - sinceNs) / 1_000_000n);
@@ -55,7 +60,7 @@ export function onRequestsAdmitted(
   const forwarded: Bytes[] = [];
   for (const transaction of transactions) {
     const hash = state.hash(transaction);
-    const name = toHex(hash);
+    const name = nameOf(hash);
     if (requests.pending.has(name)) continue;
     if (requests.recent.some(({ hashes }) => hashes.has(name))) continue;
     if (
@@ -150,7 +155,7 @@ export function onRequestsTimer(state: ReplicaState): 'fine' | 'refused' {
 
 export function dropRequests(state: ReplicaState, hashes: readonly Bytes[]): void {
   for (const hash of hashes) {
-    const name = toHex(hash);
+    const name = nameOf(hash);
     const request = state.requests.pending.get(name);
     if (request === undefined) continue;
     state.requests.pending.delete(name);
@@ -166,7 +171,7 @@ export function settleRequests(
 ): void {
   dropRequests(state, transactionHashes);
   const { recent } = state.requests;
-  recent.push({ height: block.header.height, hashes: new Set(transactionHashes.map(toHex)) });
+  recent.push({ height: block.header.height, hashes: new Set(transactionHashes.map(nameOf)) });
   if (recent.length > RECENT_BLOCKS) recent.shift();
   const { blockCountMax, blockBytesMax } = state.settings;
   state.requests.lastBlockHadRoom =

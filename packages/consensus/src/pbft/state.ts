@@ -73,7 +73,7 @@ export interface PendingRequest {
 
 /** Transactions that wait for a block, in order of arrival. */
 export interface RequestPool {
-  /** By SHA-256 in hex. */
+  /** By SHA-256, as a string of its bytes. */
   readonly pending: Map<string, PendingRequest>;
   bytes: number;
   /** Hashes of the last blocks' transactions, so that a late copy does not come back. */
