@@ -105,29 +105,25 @@ export interface CheckTools {
 
 /** Whether a check holds. Never throws on bytes from outside: what does not parse does not hold. */
 export function runCheck(check: Check, tools: CheckTools): boolean {
-  const { curve } = tools;
   try {
-    switch (check.scheme) {
-      case 'ed25519':
-        return tools.verifySignature({
-          publicKey: check.key,
-          message: check.message,
-          signature: check.signature,
-        });
-      case 'capsule': {
-        const message = decode(check.message);
-        return isPoints(message)
-          ? runPointsCheck(check, message, curve)
-          : runCapsuleCheck(check, message, curve);
-      }
-      case 'epochKey':
-        return runEpochKeyCheck(check, curve);
-    }
+    return RUNNERS[check.scheme](check, tools);
   } catch (error) {
     if (error instanceof CodecError || error instanceof PointError) return false;
     throw error;
   }
 }
+
+const RUNNERS: { readonly [S in Check['scheme']]: (check: Check, tools: CheckTools) => boolean } = {
+  ed25519: ({ key, message, signature }, { verifySignature }) =>
+    verifySignature({ publicKey: key, message, signature }),
+  capsule(check, { curve }) {
+    const message = decode(check.message);
+    return isPoints(message)
+      ? runPointsCheck(check, message, curve)
+      : runCapsuleCheck(check, message, curve);
+  },
+  epochKey: (check, { curve }) => runEpochKeyCheck(check, curve),
+};
 
 function isPoints(message: Cbor): boolean {
   return Array.isArray(message) && message[0] === 'points';

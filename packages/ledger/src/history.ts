@@ -3,6 +3,9 @@
  * overwrote, for `HEIGHTS_KEPT` heights. Reading at an older height asks the blocks since then, oldest
  * first, and takes the current value when none of them touched the key.
  *
+ * A key that a block made new leaves no entry: at older heights no tree node leads to it. So such a store
+ * is to be read through the tree, from the root down.
+ *
  * (Versioned nodes would make every read a search and leave garbage to collect; a copy per height would
  * be the state itself. An undo entry costs what the overwritten node did, is written once and deleted by
  * key.)
@@ -11,9 +14,6 @@ import { type Bytes, concatBytes } from '@yilian/crypto/bytes';
 import { type Overlay, type Store, bytesToKey, keyToBytes, numberKey } from './store.ts';
 
 export const HEIGHTS_KEPT = 16;
-
-const ABSENT: Bytes = Uint8Array.of(0);
-const PRESENT: Bytes = Uint8Array.of(1);
 
 function undoKey(height: number, key: string): string {
   return `u${numberKey(height)}${key}`;
@@ -30,10 +30,12 @@ function isVersioned(key: string): boolean {
 /** Writes into `overlay` what block `height` overwrote in values and tree nodes. */
 export function writeUndo(overlay: Overlay, height: number): void {
   const list: Bytes[] = [];
-  for (const key of [...overlay.changes().keys()]) {
+  const changed = [...overlay.changes().keys()];
+  for (const key of changed) {
     if (!isVersioned(key)) continue;
     const old = overlay.original(key);
-    overlay.putNew(undoKey(height, key), old === undefined ? ABSENT : concatBytes(PRESENT, old));
+    if (old === undefined) continue;
+    overlay.putNew(undoKey(height, key), old);
     list.push(Uint8Array.of(key.length), keyToBytes(key));
   }
   if (list.length > 0) overlay.putNew(listKey(height), concatBytes(...list));
@@ -54,7 +56,7 @@ export function dropUndo(overlay: Overlay, height: number): void {
   overlay.delete(listKey(height));
 }
 
-/** Values and tree nodes as they were after block `height`, given a store at block `latest`. */
+/** Values and tree nodes that the tree after block `height` leads to, given a store at block `latest`. */
 export function storeAtHeight(store: Store, height: number, latest: number): Store {
   if (height === latest) return store;
   const touched: number[] = [];
@@ -65,7 +67,7 @@ export function storeAtHeight(store: Store, height: number, latest: number): Sto
       if (isVersioned(key))
         for (const later of touched) {
           const undo = store.get(undoKey(later, key));
-          if (undo !== undefined) return undo[0] === 0 ? undefined : undo.subarray(1);
+          if (undo !== undefined) return undo;
         }
       return store.get(key);
     },

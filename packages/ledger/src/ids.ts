@@ -18,26 +18,40 @@ export type TransactionId = Brand<Bytes, 'TransactionId'>;
 /** 32 bytes; salted hash of a patient's certificate. */
 export type PatientCommitment = Brand<Bytes, 'PatientCommitment'>;
 
-function sized<T extends Bytes>(name: string, length: number): (bytes: Bytes) => T {
-  return (bytes) => {
-    if (bytes.length !== length) throw new CodecError('malformed', `${name} has ${length} bytes`);
-    return bytes as T;
-  };
+function checkLength(name: string, bytes: Bytes, length: number): void {
+  if (bytes.length !== length) throw new CodecError('malformed', `${name} has ${length} bytes`);
 }
 
 /** @throws CodecError when the length is wrong, as do its neighbours */
-export const toMemberId: (bytes: Bytes) => MemberId = sized<MemberId>('a member id', 32);
-export const toRecordId: (bytes: Bytes) => RecordId = sized<RecordId>('a record id', 32);
-export const toPid: (bytes: Bytes) => Pid = sized<Pid>('a PID', 20);
-export const toGrantId: (bytes: Bytes) => GrantId = sized<GrantId>('a grant id', 16);
-export const toTransactionId: (bytes: Bytes) => TransactionId = sized<TransactionId>(
-  'a transaction id',
-  32,
-);
-export const toPatientCommitment: (bytes: Bytes) => PatientCommitment = sized<PatientCommitment>(
-  'a patient commitment',
-  32,
-);
+export function toMemberId(bytes: Bytes): MemberId {
+  checkLength('a member id', bytes, 32);
+  return bytes as MemberId;
+}
+
+export function toRecordId(bytes: Bytes): RecordId {
+  checkLength('a record id', bytes, 32);
+  return bytes as RecordId;
+}
+
+export function toPid(bytes: Bytes): Pid {
+  checkLength('a PID', bytes, 20);
+  return bytes as Pid;
+}
+
+export function toGrantId(bytes: Bytes): GrantId {
+  checkLength('a grant id', bytes, 16);
+  return bytes as GrantId;
+}
+
+export function toTransactionId(bytes: Bytes): TransactionId {
+  checkLength('a transaction id', bytes, 32);
+  return bytes as TransactionId;
+}
+
+export function toPatientCommitment(bytes: Bytes): PatientCommitment {
+  checkLength('a patient commitment', bytes, 32);
+  return bytes as PatientCommitment;
+}
 
 /** The id of the member whose first Ed25519 key is `firstKey` (32 bytes). */
 export function deriveMemberId(context: ChainContext, firstKey: Bytes): MemberId {

@@ -234,9 +234,12 @@ export function createLedger(options: LedgerOptions): Ledger {
         throw new CallOrderError('notFinalized', 'no finalized block waits for a commit');
       const { overlay, height } = finalized;
       // The first commit writes the genesis state too; until it is on disk, questions need the overlay.
-      const all = new Overlay(disk);
-      if (height === 1 && genesisOverlay !== undefined) all.absorb(genesisOverlay);
-      all.absorb(overlay);
+      let all = overlay;
+      if (height === 1 && genesisOverlay !== undefined) {
+        all = new Overlay(disk);
+        all.absorb(genesisOverlay);
+        all.absorb(overlay);
+      }
       finalized = undefined;
       pending = undefined;
       return { writes: all.toWriteBatch(), retainHeight: 0n };

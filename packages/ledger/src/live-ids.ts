@@ -65,9 +65,9 @@ export function dropExpired(
   let expiryHeight = cursor;
   const end = Math.min(block.height, cursor + HEIGHTS_SCANNED_MAX);
   while (expiryHeight < end && budget > 0) {
-    const heights = overlay.get(heightsKey(expiryHeight));
+    const heights = overlay.get(heightsKey(expiryHeight)) ?? new Uint8Array(0);
     let read = 0;
-    while (heights !== undefined && read < heights.length && budget > 0) {
+    while (read < heights.length && budget > 0) {
       const key = idsKey(expiryHeight, readNumber(heights, read));
       const ids = overlay.get(key) ?? new Uint8Array(0);
       const dropped = Math.min(budget, ids.length / ID_LENGTH);
@@ -82,11 +82,11 @@ export function dropExpired(
       overlay.delete(key);
       read += HEIGHT_LENGTH;
     }
-    if (heights !== undefined && read < heights.length) {
+    if (read < heights.length) {
       overlay.put(heightsKey(expiryHeight), heights.subarray(read));
       return expiryHeight;
     }
-    if (heights !== undefined) overlay.delete(heightsKey(expiryHeight));
+    if (read > 0) overlay.delete(heightsKey(expiryHeight));
     expiryHeight++;
   }
   return expiryHeight;

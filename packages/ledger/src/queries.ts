@@ -39,7 +39,7 @@ import { type LedgerMeta, partsAtHeight } from './ledger-meta.ts';
 import type { Query, QueryResult } from './ledger-port.ts';
 import { logLeaf, logRoot, proveLogConsistency, proveLogInclusion } from './log.ts';
 import { checkPrefix } from './state-proof.ts';
-import { proveState, proveSubtree, valueKey } from './state-tree.ts';
+import { proveState, proveSubtree } from './state-tree.ts';
 import {
   type LookupList,
   getPosition,
@@ -134,7 +134,7 @@ const ANSWERS: { readonly [path: string]: (question: Question) => Answer } = {
     const limit = fields.whole(LIST_ITEMS_MAX);
     const items: Bytes[] = [];
     for (let number = from; items.length < limit; number++) {
-      const value = state.get(valueKey(stateKeys.visit(pid, number)));
+      const { value } = proveState(state, stateKeys.visit(pid, number));
       if (value === undefined) break;
       items.push(parseVisitEntry(value).record);
     }

@@ -8,15 +8,14 @@
  */
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
-import {
-  type LogAnswer,
-  encodeLogAnswer,
-  parseLogAnswer,
-  verifyLogAnswer,
-} from './answers.ts';
+import { type LogAnswer, encodeLogAnswer, parseLogAnswer, verifyLogAnswer } from './answers.ts';
 import { Fields } from './fields.ts';
 import { type LogLeaf, parseLogLeaf } from './log-leaf.ts';
-import { type ParsedTransaction, TRANSACTION_BYTES_MAX, parseTransaction } from './transaction-codec.ts';
+import {
+  type ParsedTransaction,
+  TRANSACTION_BYTES_MAX,
+  parseTransaction,
+} from './transaction-codec.ts';
 
 export interface LedgerReceipt {
   /** As it was executed. */

@@ -54,7 +54,11 @@ export function describeApplication(label: string, subject: ConformanceSubject):
     application.initChain(subject.genesis);
     return { disk, application };
   };
-  const advance = (disk: ConformanceDisk, application: Application, txs: readonly Bytes[]): void => {
+  const advance = (
+    disk: ConformanceDisk,
+    application: Application,
+    txs: readonly Bytes[],
+  ): void => {
     finalize(application, txs);
     disk.write(application.commit().writes);
     disk.flush();

@@ -86,6 +86,20 @@ function leavesOf(chain: Chain): readonly ReturnType<typeof parseLogLeaf>[] {
   );
 }
 
+function contentOf(disk: MemoryDisk): readonly string[] {
+  return [...disk.entries()].map(([name, value]) => `${name}=${toHex(value)}`).sort();
+}
+
+function startWith(appState: Bytes): unknown {
+  return createLedger({ reader: new MemoryDisk() }).initChain({ ...genesis, appState });
+}
+
+/** Executed, refused by a rule: adds a live id and nothing else. */
+function refusedTx(n: number, expiryHeight: number): Bytes {
+  const body = { type: 'revokeAccess', grantId } as const;
+  return tx(nobody, body, { expiryHeight, nonce: bytesOf(`n${n}`, 16) });
+}
+
 test('the same sequence in other blocks gives the same state; the log differs in height and index only', () => {
   const one = inBlocks(sequence.length);
   const many = inBlocks(...sequence.map(() => 1));
@@ -109,9 +123,7 @@ test('the same blocks give the same bytes on disk, restarted after each or not',
     restless.disk.crash();
     restless.restart();
   }
-  const sorted = (disk: MemoryDisk): readonly string[] =>
-    [...disk.entries()].map(([name, value]) => `${name}=${toHex(value)}`).sort();
-  expect(sorted(restless.disk)).toEqual(sorted(steady.disk));
+  expect(contentOf(restless.disk)).toEqual(contentOf(steady.disk));
 });
 
 test('a store that gives its keys in another order changes nothing', () => {
@@ -124,7 +136,7 @@ test('a store that gives its keys in another order changes nothing', () => {
     const block = backwards.block([each]);
     backwards.ledger.finalizeBlock(block, verifyAll(backwards.ledger, [each]));
     const { puts, deletes } = backwards.ledger.commit().writes;
-    backwards.disk.write({ puts: [...puts].reverse(), deletes: [...deletes].reverse() });
+    backwards.disk.write({ puts: puts.toReversed(), deletes: deletes.toReversed() });
     expect(backwards.ledger.info().appHash).toEqual(forwards.ledger.info().appHash);
   }
 });
@@ -156,19 +168,19 @@ test('every member of the genesis is there before the first block', () => {
 test('a genesis of another chain, without or with two regulators, or with one key twice is refused', () => {
   const state = parseGenesis(genesis.appState);
   expect(encodeGenesis(state)).toEqual(genesis.appState);
-  const start = (appState: Bytes): unknown =>
-    createLedger({ reader: new MemoryDisk() }).initChain({ ...genesis, appState });
   const [first, ...others] = state.members;
   if (first === undefined) throw new Error('a genesis has members');
-  expect(() => start(encodeGenesis({ ...state, chainId: 'other' }))).toThrow();
-  expect(() => start(encodeGenesis({ ...state, members: others }))).toThrow();
+  expect(() => startWith(encodeGenesis({ ...state, chainId: 'other' }))).toThrow();
+  expect(() => startWith(encodeGenesis({ ...state, members: others }))).toThrow();
   expect(() =>
-    start(encodeGenesis({ ...state, members: [first, ...others, { ...first, key: bytesOf('k') }] })),
+    startWith(
+      encodeGenesis({ ...state, members: [first, ...others, { ...first, key: bytesOf('k') }] }),
+    ),
   ).toThrow();
   expect(() =>
-    start(encodeGenesis({ ...state, members: [first, ...others, ...others.slice(0, 1)] })),
+    startWith(encodeGenesis({ ...state, members: [first, ...others, ...others.slice(0, 1)] })),
   ).toThrow();
-  expect(() => start(encode(decode(genesis.appState)).subarray(1))).toThrow();
+  expect(() => startWith(encode(decode(genesis.appState)).subarray(1))).toThrow();
 });
 
 test('ids that expire together are dropped a few per transaction, and all in the end', () => {
@@ -183,21 +195,17 @@ test('ids that expire together are dropped a few per transaction, and all in the
     return result.ok ? parseStatusAnswer(result.value).stateSize : -1;
   };
   const before = live();
-  const short = (n: number): Bytes =>
-    tx(nobody, { type: 'revokeAccess', grantId }, { expiryHeight: 3, nonce: bytesOf(`n${n}`, 16) });
-  chain.run(...Array.from({ length: 20 }, (_, n) => short(n)));
+  chain.run(...Array.from({ length: 20 }, (_, n) => refusedTx(n, 3)));
   expect(live()).toBe(before + 20);
   chain.run();
   chain.run();
   expect(live()).toBe(before + 20);
   // One transaction drops four, itself adding one.
-  const later = (n: number): Bytes =>
-    tx(nobody, { type: 'revokeAccess', grantId }, { nonce: bytesOf(`m${n}`, 16) });
   for (let n = 0; n < 5; n++) {
-    chain.run(later(n));
+    chain.run(refusedTx(100 + n, 1_000));
     expect(live()).toBe(before + 20 - 4 * (n + 1) + (n + 1));
   }
-  chain.run(later(5));
+  chain.run(refusedTx(105, 1_000));
   expect(live()).toBe(before + 6);
   const answer = chain.ledger.query({
     path: 'state',

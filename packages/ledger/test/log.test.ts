@@ -1,13 +1,14 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Bytes } from '@yilian/crypto/bytes';
+import { hashLeaf, merkleRoot, verifyConsistency, verifyInclusion } from '@yilian/crypto/merkle';
 import {
-  hashLeaf,
-  merkleRoot,
-  verifyConsistency,
-  verifyInclusion,
-} from '@yilian/crypto/merkle';
-import { appendToLog, logLeaf, logRoot, proveLogConsistency, proveLogInclusion } from '../src/log.ts';
+  appendToLog,
+  logLeaf,
+  logRoot,
+  proveLogConsistency,
+  proveLogInclusion,
+} from '../src/log.ts';
 import { Overlay, type Store } from '../src/store.ts';
 
 const NOTHING: Store = { get: () => undefined };

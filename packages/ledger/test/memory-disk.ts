@@ -12,7 +12,7 @@ export class MemoryDisk implements StateReader {
 
   /** One atomic step; visible at once, durable after `flush`. */
   write(batch: WriteBatch): void {
-    for (const { key, value } of batch.puts) this.#visible.set(toHex(key), value.slice());
+    for (const { key, value } of batch.puts) this.#visible.set(toHex(key), Uint8Array.from(value));
     for (const key of batch.deletes) this.#visible.delete(toHex(key));
   }
 

@@ -19,8 +19,7 @@ export interface RuleRow {
 export function runRuleTable(rows: readonly RuleRow[]): void {
   test.each(rows)('$rule $why: $expected', ({ before = [], wait = 0, transaction, expected }) => {
     const chain = new Chain();
-    for (const block of before)
-      expect(chain.codes(...block)).toEqual(block.map(() => 'ok'));
+    for (const block of before) expect(chain.codes(...block)).toEqual(block.map(() => 'ok'));
     chain.time += wait;
     const root = chain.ledger.info();
     expect(chain.codes(transaction())).toEqual([expected]);

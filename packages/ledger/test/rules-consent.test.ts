@@ -104,7 +104,7 @@ const requestAccessRows: readonly RuleRow[] = [
         nonce: bytesOf('request-nonce', 16),
         expiryHeight: 1_000,
       });
-      const padding = zero.body.padding.slice().fill(1);
+      const padding = Uint8Array.from(zero.body.padding).fill(1);
       const bytes = encodeTransaction(signed({ ...zero, body: { ...zero.body, padding } }));
       if (bytes.length !== REQUEST_LENGTH) throw new Error('the length should not give it away');
       return bytes;

@@ -117,8 +117,7 @@ const issueRecordRows: readonly RuleRow[] = [
     rule: 'IR-5',
     why: 'another visit key does not write under this PID',
     before: [[issueFirst()]],
-    transaction: () =>
-      recordTx({ visit: { ...other, pid: stroke.pid }, name: 'labs', number: 1 }),
+    transaction: () => recordTx({ visit: { ...other, pid: stroke.pid }, name: 'labs', number: 1 }),
     expected: 'notTheVisit',
   },
   {
@@ -331,10 +330,7 @@ const answerRows: readonly RuleRow[] = [
   },
 ];
 
-function report(
-  store = stores[0].id,
-  finding: 'missing' | 'altered' = 'missing',
-): TransactionBody {
+function report(store = stores[0].id, finding: 'missing' | 'altered' = 'missing'): TransactionBody {
   return { type: 'reportStorage', record: firstId, store, finding };
 }
 

@@ -2,7 +2,12 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { sha256 } from '@yilian/crypto/hash';
-import { encodeStateProof, parseStateProof, verifyStateProof, verifySubtree } from '../src/state-proof.ts';
+import {
+  encodeStateProof,
+  parseStateProof,
+  verifyStateProof,
+  verifySubtree,
+} from '../src/state-proof.ts';
 import {
   emptyStateRoot,
   proveState,
@@ -55,7 +60,11 @@ function treeOf(count: number): Tree {
 
 /** Keys that share long prefixes, so that deep nodes come and go. */
 const arbitraryKey = fc
-  .tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 31 }), fc.integer({ min: 0, max: 15 }))
+  .tuple(
+    fc.integer({ min: 0, max: 3 }),
+    fc.integer({ min: 0, max: 31 }),
+    fc.integer({ min: 0, max: 15 }),
+  )
   .map(([first, at, last]) => {
     const key = new Uint8Array(32).fill(first === 0 ? 0 : 0x11);
     key[at] = (key[at] ?? 0) ^ last;
@@ -91,7 +100,7 @@ describe('state tree', () => {
           for (const { keyHash, value } of operations)
             if (value === undefined) final.delete(toHex(keyHash));
             else final.set(toHex(keyHash), { keyHash, value });
-          const fresh = new Tree().update([...final.values()].reverse());
+          const fresh = new Tree().update([...final.values()].toReversed());
           expect(toHex(grown.root)).toBe(toHex(fresh.root));
           // Not a node more than a fresh tree has: nothing is left behind.
           expect([...grown.map.keys()].sort()).toEqual([...fresh.map.keys()].sort());
@@ -143,7 +152,7 @@ describe('state tree', () => {
       const claim = { root: tree.root, keyHash, value };
       expect(verifyStateProof({ ...claim, proof: parseStateProof(bytes) })).toBe(true);
       for (let at = 0; at < bytes.length; at += 13) {
-        const changed = bytes.slice();
+        const changed = Uint8Array.from(bytes);
         changed[at] = (changed[at] ?? 0) ^ 1;
         let holds = false;
         try {

@@ -150,9 +150,7 @@ const rows: readonly Row[] = [
     rule: 'T-3',
     why: 'the new key did not co-sign',
     transaction: () =>
-      encodeTransaction(
-        signTransaction(unsigned(regulator.signer, enrol), [regulator.signer]),
-      ),
+      encodeTransaction(signTransaction(unsigned(regulator.signer, enrol), [regulator.signer])),
     expected: 'wrongSigners',
   },
   {
@@ -192,7 +190,7 @@ const rows: readonly Row[] = [
     transaction: () =>
       encodeTransaction(
         signTransaction(unsigned(regulator.signer, enrol), [
-          { key: regulator.signer.key, sign: impostor.sign },
+          { key: regulator.signer.key, sign: (message) => impostor.sign(message) },
           newcomer.signer,
         ]),
       ),
@@ -226,8 +224,7 @@ const rows: readonly Row[] = [
   {
     rule: 'T-6',
     why: 'the expiry height is too far ahead',
-    transaction: () =>
-      tx(regulator.signer, enrol, { expiryHeight: 1 + EXPIRY_HEIGHTS_MAX + 1 }),
+    transaction: () => tx(regulator.signer, enrol, { expiryHeight: 1 + EXPIRY_HEIGHTS_MAX + 1 }),
     expected: 'expiryTooFar',
   },
 ];
@@ -283,7 +280,7 @@ describe('refused before any contract looks', () => {
       ...transaction,
       signatures: transaction.signatures.map((each) => ({
         ...each,
-        signature: each.signature.slice().fill(1, 0, 1),
+        signature: Uint8Array.from(each.signature).fill(1, 0, 1),
       })),
     });
     const again = parseTransaction(second);
@@ -314,8 +311,7 @@ function forged(change: (body: IssueRecord) => Partial<IssueRecord>): Bytes {
 /** C and C̄ raised to one more exponent. */
 function raised(body: IssueRecord): IssueRecord['capsule'] {
   const s = randomScalar(curve, randomOf('raise'));
-  const raise = (point: Bytes): Bytes =>
-    curve.encodeG1(curve.multiplyG1(curve.parseG1(point), s));
+  const raise = (point: Bytes): Bytes => curve.encodeG1(curve.multiplyG1(curve.parseG1(point), s));
   return { ...body.capsule, c: raise(body.capsule.c), cBar: raise(body.capsule.cBar) };
 }
 
@@ -413,8 +409,7 @@ const capsuleRows: readonly { readonly why: string; readonly transaction: () => 
     why: 'F10 an epoch key without its proof',
     transaction: () =>
       forged((body) => ({
-        index:
-          body.index.mode === 'pk' ? { ...body.index, proof: new Uint8Array(64) } : body.index,
+        index: body.index.mode === 'pk' ? { ...body.index, proof: new Uint8Array(64) } : body.index,
       })),
   },
   {
@@ -438,6 +433,10 @@ const capsuleRows: readonly { readonly why: string; readonly transaction: () => 
   },
 ];
 
+function sealedFor(patient: string): Bytes {
+  return recordTx({ visit: stroke, name: 'ct', patient, envelope: { nonce: bytesOf('n', 16) } });
+}
+
 describe('T-4 statements inside the body', () => {
   test.each(capsuleRows)('$why is refused', ({ transaction }) => {
     const chain = new Chain();
@@ -449,9 +448,7 @@ describe('T-4 statements inside the body', () => {
   });
 
   test('F1 two patients, the same coins and header: one byte string', () => {
-    const of = (patient: string): Bytes =>
-      recordTx({ visit: stroke, name: 'ct', patient, envelope: { nonce: bytesOf('n', 16) } });
-    expect(of('one patient')).toEqual(of('another patient'));
+    expect(sealedFor('one patient')).toEqual(sealedFor('another patient'));
   });
 });
 

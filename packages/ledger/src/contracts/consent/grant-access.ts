@@ -5,14 +5,11 @@ import { type Rejected, type RuleCode, reject } from '../../rejection.ts';
 import { getSettings } from '../../settings.ts';
 import { type State, stateKeys } from '../../state.ts';
 import { type Member, getMember } from '../members/member.ts';
-import { putGrant } from './grant.ts';
+import { HOLDERS_MAX, TAGS_MAX, putGrant } from './grant.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '../../fields.ts';
 import { type GrantId, type MemberId, toGrantId, toMemberId } from '../../ids.ts';
-
-export const TAGS_MAX = 16;
-export const HOLDERS_MAX = 32;
 
 /** A node and the index of its share. */
 export interface Holder {

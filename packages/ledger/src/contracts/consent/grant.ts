@@ -4,8 +4,10 @@ import { decode, encode } from '@yilian/crypto/cbor';
 import { Fields } from '../../fields.ts';
 import { type GrantId, type MemberId, toGrantId, toMemberId } from '../../ids.ts';
 import { type State, stateKeys } from '../../state.ts';
-import { HOLDERS_MAX, TAGS_MAX } from './grant-access.ts';
 
+/** One tag per label. */
+export const TAGS_MAX = 16;
+export const HOLDERS_MAX = 32;
 export const NARROWINGS_MAX = 16;
 
 /** A holder and what it reported of its share. `lost` and `erased` end its part. */

@@ -42,6 +42,13 @@ export function parseRecordAccess(items: Cbor): RecordAccess {
   };
 }
 
+const REFUSALS = {
+  revoked: 'grantRevoked',
+  expired: 'grantExpired',
+  notStarted: 'grantNotStarted',
+  pending: 'grantPending',
+} as const;
+
 /**
  * - AC-1 The grant is known.
  * - AC-2 The sender is the grantee's current key, and the grantee is active.
@@ -56,21 +63,11 @@ function applyRecordAccess(state: State, body: RecordAccess, context: ExecutionC
   const sender = memberOfKey(state, context.sender);
   if (sender === undefined || !equalBytes(sender.id, grant.grantee)) return reject('notTheGrantee'); // AC-2
   if (sender.status !== 'active') return reject('senderSuspended'); // AC-2
-  switch (stageOf(grant, context.time)) {
-    case 'revoked':
-      return reject('grantRevoked'); // AC-3
-    case 'expired':
-      return reject('grantExpired'); // AC-4
-    case 'notStarted':
-      return reject('grantNotStarted'); // AC-4
-    case 'pending':
-      return reject('grantPending'); // AC-5
-    case 'active': {
-      const number = grant.accesses + 1; // AC-6
-      putGrant(state, { ...grant, accesses: number });
-      return accept(['access', grant.id, number, context.time]);
-    }
-  }
+  const stage = stageOf(grant, context.time);
+  if (stage !== 'active') return reject(REFUSALS[stage]); // AC-3, AC-4, AC-5
+  const number = grant.accesses + 1; // AC-6
+  putGrant(state, { ...grant, accesses: number });
+  return accept(['access', grant.id, number, context.time]);
 }
 
 export const recordAccess: Contract<RecordAccess> = {
