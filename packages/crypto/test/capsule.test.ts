@@ -3,6 +3,7 @@ import { type Bytes, concatBytes, toHex } from '../src/bytes.ts';
 import {
   conditionalSlotKey,
   deriveConditionalKey,
+  deriveSlotKey,
   encapsulate,
   encodeCapsule,
   parseCapsule,
@@ -99,6 +100,29 @@ describe('keys', () => {
     ];
     expect(keys).toHaveLength(6);
     expect(new Set(keys.map((key) => toHex(key))).size).toBe(6);
+  });
+
+  test('from one pairing value, another record, patient, label, chain or suite gives another key', () => {
+    const { patient, record, label } = sealed();
+    const input = {
+      curve,
+      context: chain,
+      recordId: record.recordId,
+      patientKey: patient.key,
+      label,
+    };
+    const keys = [
+      input,
+      { ...input, recordId: sealed().record.recordId },
+      { ...input, patientKey: createPatient(curve).key },
+      { ...input, label: visitLabel(patient) },
+      { ...input, context: otherChain },
+      { ...input, context: { ...chain, suite: 'paper' } as const },
+    ].map((variant) => toHex(deriveSlotKey({ ...variant, secret: new Uint8Array(576).fill(1) })));
+    expect(new Set(keys).size).toBe(6);
+    const secret = new Uint8Array(576).fill(1);
+    deriveSlotKey({ ...input, secret });
+    expect(secret.every((byte) => byte === 0)).toBe(true);
   });
 
   test('D of another label, of another patient or of another chain opens nothing', () => {

@@ -459,6 +459,32 @@ describe('the node’s check', () => {
     expect(check({ ...share, keys: [...share.keys, ...share.keys] })).toBe(false);
   });
 
+  test('F14 refuses a true share of an index that the body does not name, 0 above all', () => {
+    const [first, second] = [1, 2].map((index) => ({
+      point: present(present(grant.nodeShares[index - 1]).keys[0]),
+      index,
+    }));
+    // t shares interpolate the share of any index x: Lagrange with 1 and 2 gives (2 − x), (x − 1).
+    const shareAt = (x: number): NodeShare => ({
+      ...share,
+      index: x,
+      keys: [
+        curve.sumG2([
+          { point: present(first).point, scalar: curve.scalarFromInteger(BigInt(2 - x)) },
+          { point: present(second).point, scalar: curve.scalarFromInteger(BigInt(x - 1)) },
+        ]),
+      ],
+    });
+    expect(check(shareAt(3))).toBe(true);
+    for (const index of [0, 4]) {
+      const extrapolated = shareAt(index);
+      const nodes = [...share.body.nodes, { index, node: Uint8Array.of(index) }];
+      expect(check(extrapolated)).toBe(false);
+      // It is a true share: only the list of nodes, which the ledger checks, keeps it out.
+      expect(check({ ...extrapolated, body: { ...share.body, nodes } })).toBe(true);
+    }
+  });
+
   test('F14 refuses wrong commitments: identity, swapped, one too few or too many', () => {
     const [v0, v1] = grant.body.commitments;
     const commitmentSets = [
@@ -841,6 +867,37 @@ describe('F17 shares are verified, and only liars are blamed', () => {
       randomBytes,
     });
     expect(findBadShares(curve, chain, [{ ...right, share }])).toEqual([3]);
+  });
+
+  test('F17 a node that proves its exponent truthfully over a wrong E is blamed: the pairing decides', () => {
+    const keyShare = shareOfNode(curve, grant, 1);
+    const { point } = present(keyShare.keys[0]);
+    for (const key of [curve.g2, point, present(shareOfNode(curve, grant, 2).keys[0]).key]) {
+      const share = reEncrypt({
+        curve,
+        context: chain,
+        keyShare,
+        labelKey: { point, key },
+        capsule: record.capsule.c,
+        access: claim.access,
+        randomBytes,
+      });
+      expect(accepts({ share })).toBe(false);
+    }
+  });
+
+  test('F17 a truthful proof over identities (Q = E = O) is refused', () => {
+    const keyShare = shareOfNode(curve, grant, 1);
+    const share = reEncrypt({
+      curve,
+      context: chain,
+      keyShare,
+      labelKey: { point: identity2, key: identity2 },
+      capsule: record.capsule.c,
+      access: claim.access,
+      randomBytes,
+    });
+    expect(accepts({ share, point: identity2 })).toBe(false);
   });
 
   test('F17 honest shares are never blamed, whatever the coins, threshold and label', () => {

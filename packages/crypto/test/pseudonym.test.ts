@@ -201,6 +201,7 @@ describe('what a visit package gives away', () => {
     expect(refused({})).toBe(false);
     expect(refused({}, otherHospital)).toBe(true);
     expect(refused({ hospitalId: otherHospital }, otherHospital)).toBe(true);
+    expect(refused({ hospitalId: otherHospital })).toBe(true);
     expect(refused({ proof: packageFor(curve, patient, 1).proof })).toBe(true);
     expect(refused({ visitKey: visit(patient, 1).visitKey })).toBe(true);
     expect(refused({ patientKey: createPatient(curve).key })).toBe(true);
