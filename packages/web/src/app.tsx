@@ -1,11 +1,14 @@
-import { type ReactElement, useEffect, useState } from 'react';
+import type { DemoConsortium } from '@yilian/client/demo-consortium';
+import type { Platform } from '@yilian/client/platform/platform';
+import { type ReactElement, useEffect, useMemo, useState } from 'react';
 import { ChainView } from './chain/chain-view.tsx';
 import { useConsortium } from './consortium/consortium-feed.ts';
 import { ConsortiumView } from './consortium/consortium-view.tsx';
 import { type Language, LanguageContext, preferredLanguage, useTranslate } from './language.ts';
 import { ReferralView } from './referral/referral-view.tsx';
+import { createSession } from './session.ts';
 
-export function App(): ReactElement {
+export function App({ platform }: { readonly platform: Platform }): ReactElement {
   const [language, setLanguage] = useState<Language>(preferredLanguage);
   useEffect(() => {
     document.documentElement.lang = language === 'zh' ? 'zh-CN' : 'en';
@@ -13,20 +16,22 @@ export function App(): ReactElement {
   }, [language]);
   return (
     <LanguageContext value={language}>
-      <Page language={language} choose={setLanguage} />
+      <Page platform={platform} language={language} choose={setLanguage} />
     </LanguageContext>
   );
 }
 
 function Page({
+  platform,
   language,
   choose,
 }: {
+  readonly platform: Platform;
   readonly language: Language;
   readonly choose: (language: Language) => void;
 }): ReactElement {
   const t = useTranslate();
-  const consortium = useConsortium();
+  const consortium = useConsortium(platform);
   return (
     <main>
       <header className="top">
@@ -41,10 +46,40 @@ function Page({
           </button>
         </div>
       </header>
-      <ConsortiumView state={consortium} />
-      {consortium.kind === 'ready' && <ReferralView consortium={consortium.consortium} />}
-      {consortium.kind === 'ready' && <ChainView consortium={consortium.consortium} height={consortium.blocks.at(-1)?.height} />}
+      <ConsortiumView state={consortium} platform={platform} />
+      {consortium.kind === 'ready' && (
+        <Story
+          platform={platform}
+          consortium={consortium.consortium}
+          height={consortium.blocks.at(-1)?.height}
+        />
+      )}
       <footer>{t('app.footer')}</footer>
     </main>
+  );
+}
+
+/** One session per chain: the list of nodes is polled, the people and their keys stay. */
+function Story({
+  platform,
+  consortium,
+  height,
+}: {
+  readonly platform: Platform;
+  readonly consortium: DemoConsortium;
+  readonly height: number | undefined;
+}): ReactElement {
+  const { chainId } = consortium.anchor;
+  const [first] = useState(consortium);
+  const session = useMemo(
+    () => createSession(platform, first.anchor.chainId === chainId ? first : consortium),
+    // A new chain is a new consortium; anything else in the list may change under the same session.
+    [platform, chainId, first],
+  );
+  return (
+    <>
+      <ReferralView session={session} />
+      <ChainView session={session} height={height} />
+    </>
   );
 }

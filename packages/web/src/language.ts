@@ -1,4 +1,4 @@
-import { createContext, useContext } from 'react';
+import { type Context, createContext, useContext } from 'react';
 import { messages, type MessageKey } from './messages.ts';
 
 export type Language = 'zh' | 'en';
@@ -10,7 +10,7 @@ export function preferredLanguage(): Language {
   return navigator.language.startsWith('zh') ? 'zh' : 'en';
 }
 
-export const LanguageContext = createContext<Language>('zh');
+export const LanguageContext: Context<Language> = createContext<Language>('zh');
 
 export type Translate = (key: MessageKey, values?: Readonly<Record<string, string | number>>) => string;
 

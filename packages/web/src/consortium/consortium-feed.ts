@@ -1,10 +1,6 @@
 import { useEffect, useState } from 'react';
-import {
-  type DemoConsortium,
-  endpointsOf,
-  fetchDemoConsortium,
-  watchBlocks,
-} from '@yilian/client/demo-consortium';
+import { endpointsOf, fetchConsortium } from '@yilian/client/connect';
+import { type DemoConsortium, watchBlocks } from '@yilian/client/demo-consortium';
 import type { Platform } from '@yilian/client/platform/platform';
 
 export interface LiveBlock {
@@ -38,7 +34,7 @@ export function useConsortium(platform: Platform): ConsortiumState {
       while (!ended.signal.aborted) {
         try {
           // oxlint-disable-next-line no-await-in-loop -- polling
-          const listed = await fetchDemoConsortium(platform.fetch, '');
+          const listed = await fetchConsortium(platform, '');
           if (!ended.signal.aborted) setConsortium(listed);
         } catch {
           if (!ended.signal.aborted) setConsortium('unreachable');

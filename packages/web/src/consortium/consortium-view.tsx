@@ -55,7 +55,7 @@ function NodeRow({
   const [busy, setBusy] = useState(false);
   const act = (action: 'stop' | 'start' | 'kill'): void => {
     setBusy(true);
-    void controlDemoNode(platform.fetch, '', { id: node.id, action }).finally(() => setBusy(false));
+    void controlDemoNode(platform, '', { id: node.id, action }).finally(() => setBusy(false));
   };
   return (
     <li className={`node ${node.running ? 'running' : 'stopped'}`} data-node={node.id}>

@@ -1,9 +1,17 @@
-import { type ReactElement, useCallback, useState } from 'react';
-import type { Consortium } from '../consortium/consortium-feed.ts';
-import { useTranslate } from '../language.ts';
+import { type ReactElement, useCallback, useContext, useState } from 'react';
+import { formatTime, type Language, LanguageContext, type Translate, useTranslate } from '../language.ts';
 import type { MessageKey } from '../messages.ts';
+import type { Session } from '../session.ts';
 import { createBrowserCast } from './browser-cast.ts';
-import { nextStep, type StepName, type StepState, STEPS, useStory } from './story.ts';
+import {
+  type CheckLine,
+  nextStep,
+  type ShownValue,
+  type StepName,
+  type StepState,
+  STEPS,
+  useStory,
+} from './story.ts';
 
 const ACTOR: Readonly<Record<StepName, MessageKey>> = {
   register: 'who.everyone',
@@ -25,9 +33,9 @@ const PERIODS: readonly { readonly label: MessageKey; readonly seconds: number }
 ];
 
 /** The referral as a visitor walks through it, one button a step. */
-export function ReferralView({ consortium }: { readonly consortium: Consortium }): ReactElement {
+export function ReferralView({ session }: { readonly session: Session }): ReactElement {
   const t = useTranslate();
-  const createCast = useCallback(() => createBrowserCast(consortium), [consortium.chainId]); // eslint-disable-line
+  const createCast = useCallback(() => createBrowserCast(session), [session]);
   const { story, perform, reset } = useStory(createCast);
   const [grantSeconds, setGrantSeconds] = useState(PERIODS[1]?.seconds ?? 86_400);
   const now = nextStep(story);
@@ -75,6 +83,16 @@ export function ReferralView({ consortium }: { readonly consortium: Consortium }
   );
 }
 
+function sayValue(value: ShownValue, t: Translate, language: Language): string | number {
+  if (typeof value !== 'object') return value;
+  return 'key' in value ? t(value.key) : formatTime(language, value.timeMs);
+}
+
+function sayCheck(check: CheckLine, t: Translate, language: Language): string {
+  const values = Object.entries(check.values).map(([name, value]) => [name, sayValue(value, t, language)] as const);
+  return t(check.key, Object.fromEntries(values));
+}
+
 function Step({
   step,
   number,
@@ -91,6 +109,7 @@ function Step({
   readonly children: ReactElement | false;
 }): ReactElement {
   const t = useTranslate();
+  const language = useContext(LanguageContext);
   return (
     <li className={`step ${state.kind} ${now ? 'now' : ''}`} data-step={step} data-state={state.kind}>
       <div className="step-head">
@@ -110,7 +129,7 @@ function Step({
           <ul className="checks">
             {state.result.checks.map((check, index) => (
               <li key={index} className={check.refused === true ? 'refused' : ''}>
-                {t(check.key, check.values)}
+                {sayCheck(check, t, language)}
               </li>
             ))}
           </ul>

@@ -17,10 +17,13 @@ export const STEPS = [
 
 export type StepName = (typeof STEPS)[number];
 
+/** A value inside a sentence: as it stands, another sentence, or a time to be written with its zone. */
+export type ShownValue = string | number | { readonly key: MessageKey } | { readonly timeMs: number };
+
 /** One thing that this browser has verified, or a refusal that was expected. */
 export interface CheckLine {
   readonly key: MessageKey;
-  readonly values: Readonly<Record<string, string | number>>;
+  readonly values: Readonly<Record<string, ShownValue>>;
   readonly refused?: boolean;
 }
 
