@@ -7,12 +7,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  controlDemoNode,
-  type DemoConsortium,
-  type DemoNode,
-  fetchDemoConsortium,
-} from '@yilian/client/demo-consortium';
+import { fetchConsortium } from '@yilian/client/connect';
+import type { DemoConsortium, DemoNode } from '@yilian/client/demo-consortium';
 
 const PROGRAM = fileURLToPath(new URL('../../packages/node/dist/main.js', import.meta.url));
 const START_MS_MAX = 120_000;
@@ -80,7 +76,8 @@ export async function startConsortium(): Promise<Consortium> {
     });
   });
   const url = await addressFrom(program);
-  const list = (): Promise<DemoConsortium> => fetchDemoConsortium(fetch, url);
+  const list = (): Promise<DemoConsortium> =>
+    fetchConsortium({ fetch: (address, init) => fetch(address, init) }, url);
   const find = async (name: string): Promise<DemoNode> => {
     const node = (await list()).nodes.find((each) => each.name === name);
     if (node === undefined) throw new Error(`there is no node ${name}`);
@@ -91,7 +88,9 @@ export async function startConsortium(): Promise<Consortium> {
     home,
     list,
     control: async (name, action) => {
-      await controlDemoNode(fetch, url, { id: (await find(name)).id, action });
+      const { id } = await find(name);
+      const answer = await fetch(`${url}/demo/nodes/${id}/${action}`, { method: 'POST' });
+      if (!answer.ok) throw new Error(`${action} of ${name} failed`);
     },
     awaitRunning: async (name) => {
       await waitFor(`${name} to be ready`, async () => isReady((await find(name)).url));

@@ -350,7 +350,7 @@ export function createDoctor(
       throw new ClientError('grantNotActive', `grant ${toHex(grantId)} is not on chain`);
     if (!equalBytes(grant.grantee, id))
       throw new ClientError('grantNotActive', 'the grant is for somebody else');
-    const { timeMs } = await reader.head();
+    const { timeMs } = await reader.head({ fresh: true });
     const stage: GrantStage = stageOf(grant, Math.floor(timeMs / 1000));
     if (stage !== 'active') throw new ClientError('grantNotActive', `the grant is ${stage}`);
     return grant;

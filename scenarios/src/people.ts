@@ -1,0 +1,93 @@
+/**
+ * The people of a scenario, each with keys and a connection of their own: nothing that one of them holds
+ * or has read is seen by another.
+ */
+import type { DemoConsortium } from '@yilian/client/demo-consortium';
+import { type Connection, connectToDemo } from '@yilian/client/connect';
+import { createDoctor, type Doctor } from '@yilian/client/doctor';
+import { enrolMember } from '@yilian/client/enrolment';
+import {
+  createKeyringSlot,
+  createMemberKeyring,
+  createPatientKeyring,
+  importRecoveryKit,
+} from '@yilian/client/keyring';
+import type { NetworkOptions } from '@yilian/client/network';
+import { createPatient, type Patient } from '@yilian/client/patient';
+import type { Platform } from '@yilian/client/platform/platform';
+import { fromHex } from '@yilian/crypto/bytes';
+
+type Role = 'patient' | 'doctor' | 'department';
+
+export interface MemberPerson extends Connection {
+  readonly doctor: Doctor;
+}
+
+export interface PatientPerson extends Connection {
+  readonly patient: Patient;
+}
+
+/** Gives people keys, connections and certificates of one consortium. */
+export class People {
+  readonly platform: Platform;
+  readonly #consortium: DemoConsortium;
+  readonly #used: Set<string> = new Set();
+
+  constructor(platform: Platform, consortium: DemoConsortium) {
+    this.platform = platform;
+    this.#consortium = consortium;
+  }
+
+  connect(
+    options: Partial<Pick<NetworkOptions, 'timeoutMs' | 'retries' | 'onLie'>> = {},
+  ): Connection {
+    return connectToDemo(this.platform, this.#consortium, options);
+  }
+
+  /** A one-time secret, as the registration centre hands it out in person. */
+  #secret(role: Role, institution: string | null): Uint8Array {
+    const ticket = this.#consortium.enrolmentSecrets.find(
+      (each) =>
+        each.role === role && each.institution === institution && !this.#used.has(each.secret),
+    );
+    if (ticket === undefined) throw new Error(`no enrolment secret is left for a ${role}`);
+    this.#used.add(ticket.secret);
+    return fromHex(ticket.secret);
+  }
+
+  async enrolMember(
+    role: 'doctor' | 'department',
+    institution: string,
+    name: string,
+  ): Promise<MemberPerson> {
+    const { network, reader } = this.connect();
+    const keyring = createMemberKeyring({
+      chainId: network.anchor.chainId,
+      role,
+      institution,
+      operator: institution,
+      name,
+      randomBytes: this.platform.randomBytes,
+    });
+    const enrolled = await enrolMember(network, reader, keyring, {
+      secret: this.#secret(role, institution),
+      licence: `licence of ${name}`,
+    });
+    return { network, reader, doctor: createDoctor(network, reader, createKeyringSlot(enrolled)) };
+  }
+
+  async enrolPatient(identity: string): Promise<PatientPerson> {
+    const { network, reader } = this.connect();
+    const keyring = createPatientKeyring({ ...this.platform, chainId: network.anchor.chainId });
+    const patient = createPatient(network, reader, createKeyringSlot(keyring));
+    await patient.enrol({ identity, secret: this.#secret('patient', null) });
+    return { network, reader, patient };
+  }
+
+  /** A device that knows nothing but K_patient and a. */
+  recoverDevice(kit: Uint8Array): PatientPerson {
+    const { network, reader } = this.connect();
+    const patient = createPatient(network, reader, createKeyringSlot(importRecoveryKit(kit)));
+    return { network, reader, patient };
+  }
+}
