@@ -137,11 +137,14 @@ function certify(
   };
 }
 
+function makeSecret(): string {
+  return randomBytes(16).toString('hex');
+}
+
 function makeTickets(): readonly DemoTicket[] {
-  const secret = (): string => randomBytes(16).toString('hex');
   const tickets: DemoTicket[] = [];
   for (let i = 1; i <= PATIENTS; i++)
-    tickets.push({ person: `patient-${i}`, role: 'patient', institution: null, secret: secret() });
+    tickets.push({ person: `patient-${i}`, role: 'patient', institution: null, secret: makeSecret() });
   for (const { institution, tier } of INSTITUTIONS) {
     if (tier === 'regulator') continue;
     for (let i = 1; i <= DOCTORS_PER_HOSPITAL; i++)
@@ -149,14 +152,14 @@ function makeTickets(): readonly DemoTicket[] {
         person: `${institution}-doctor-${i}`,
         role: 'doctor',
         institution,
-        secret: secret(),
+        secret: makeSecret(),
       });
     for (let i = 1; i <= DEPARTMENTS_PER_HOSPITAL; i++)
       tickets.push({
         person: `${institution}-department-${i}`,
         role: 'department',
         institution,
-        secret: secret(),
+        secret: makeSecret(),
       });
   }
   return tickets;

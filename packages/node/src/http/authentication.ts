@@ -43,6 +43,15 @@ export interface AuthenticationOptions {
   readonly chain: Pick<ChainView, 'memberByKey'>;
 }
 
+function parse(signed: Bytes): Served<SignedRequest> {
+  try {
+    return served(parseSignedRequest(signed, LIMITS.bodyBytesMax));
+  } catch (error) {
+    if (!(error instanceof CodecError)) throw error;
+    return refuse(error.code === 'tooDeep' ? 'malformed' : error.code);
+  }
+}
+
 export function createAuthentication(options: AuthenticationOptions): Authentication {
   const { chainId, node, clock, chain } = options;
   /** Nonce and key → time of the request, in order of arrival. */
@@ -52,15 +61,6 @@ export function createAuthentication(options: AuthenticationOptions): Authentica
     for (const [name, time] of seen) {
       if (seen.size <= NONCES_MAX && now - time <= 2 * LIMITS.requestAgeSecondsMax) return;
       seen.delete(name);
-    }
-  };
-
-  const parse = (signed: Bytes): Served<SignedRequest> => {
-    try {
-      return served(parseSignedRequest(signed, LIMITS.bodyBytesMax));
-    } catch (error) {
-      if (!(error instanceof CodecError)) throw error;
-      return refuse(error.code === 'tooDeep' ? 'malformed' : error.code);
     }
   };
 

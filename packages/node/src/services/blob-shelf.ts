@@ -42,13 +42,17 @@ export interface BlobShelfOptions {
   readonly reEncryption: () => Pick<ReEncryptionService, 'acceptShare'>;
 }
 
+function placeOf(grantId: Bytes, name: string): Bytes {
+  return concatBytes(grantId, utf8(name));
+}
+
+function narrowingPlace(grantId: Bytes, hash: Bytes): Bytes {
+  return placeOf(grantId, `narrowing/${toHex(hash)}`);
+}
+
 export function createBlobShelf(options: BlobShelfOptions): BlobShelf {
   const { chain, clock, shelf } = options;
   let pending: PendingBlob[] = [];
-
-  const placeOf = (grantId: Bytes, name: string): Bytes => concatBytes(grantId, utf8(name));
-  const narrowingPlace = (grantId: Bytes, hash: Bytes): Bytes =>
-    placeOf(grantId, `narrowing/${toHex(hash)}`);
 
   const keep = async (place: Bytes, blob: Bytes): Promise<Served<null>> => {
     if (shelf.get(place) === undefined) await shelf.put(place, blob);

@@ -224,8 +224,8 @@ export async function openEpochIndex(options: {
   };
 
   const catchUp = async (height: number): Promise<void> => {
-    while (indexed < height) {
-      const block = chain.block(indexed + 1);
+    for (let next = indexed + 1; next <= height; next++) {
+      const block = chain.block(next);
       if (block === undefined) return;
       await take(block);
     }

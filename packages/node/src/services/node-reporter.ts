@@ -46,16 +46,8 @@ function decodeItem(bytes: Bytes): ReportItem | null {
   if (!Array.isArray(value)) return null;
   const [kind, grantId, number]: readonly Cbor[] = value;
   if (!(grantId instanceof Uint8Array) || typeof number !== 'number') return null;
-  switch (kind) {
-    case 'acknowledgement':
-    case 'release':
-      return { kind, grantId, number };
-    case 'erasure':
-    case 'loss':
-      return { kind, grantId };
-    default:
-      return null;
-  }
+  if (kind === 'acknowledgement' || kind === 'release') return { kind, grantId, number };
+  return kind === 'erasure' || kind === 'loss' ? { kind, grantId } : null;
 }
 
 /** The key is the item itself: noting it twice keeps it once. */
@@ -137,7 +129,7 @@ export function createNodeReporter(options: NodeReporterOptions): NodeReporter {
     },
     flush,
     settle: async () => {
-      while (underWay !== undefined) await underWay;
+      for (let current = underWay; current !== undefined; current = underWay) await current;
     },
   };
 }

@@ -19,6 +19,28 @@ function toMs(timeNs: bigint): number {
   return Number(timeNs / 1_000_000n);
 }
 
+function leafOf(
+  answer: Bytes | undefined,
+): { readonly leaf: LogLeaf; readonly position: number } | undefined {
+  if (answer === undefined) return undefined;
+  const { leaf, position } = parseLogAnswer(answer);
+  return { leaf: parseLogLeaf(leaf), position };
+}
+
+function view(block: Pick<FinalBlock, 'height' | 'timeNs' | 'txs' | 'outcomes'>): FinalBlockView {
+  const transactions: FinalTransaction[] = [];
+  block.txs.forEach((bytes, index) => {
+    const parsing = parseTransaction(bytes);
+    const outcome = block.outcomes.find((each) => each.index === index)?.outcome;
+    if (!parsing.ok || outcome === undefined) return;
+    transactions.push({
+      transaction: parsing.transaction,
+      outcome: outcome.ok ? 'ok' : outcome.rejection.code,
+    });
+  });
+  return { height: Number(block.height), timeMs: toMs(block.timeNs), transactions };
+}
+
 /** Reads from `node`; keeps nothing. */
 export function createOrderingChainView(node: OrderingNode): ChainView {
   const ask = (path: string, key: Bytes): Bytes | undefined => {
@@ -31,35 +53,11 @@ export function createOrderingChainView(node: OrderingNode): ChainView {
     return answer === undefined ? undefined : (parseStateAnswer(answer).value ?? undefined);
   };
 
-  const leafOf = (
-    answer: Bytes | undefined,
-  ): { readonly leaf: LogLeaf; readonly position: number } | undefined => {
-    if (answer === undefined) return undefined;
-    const { leaf, position } = parseLogAnswer(answer);
-    return { leaf: parseLogLeaf(leaf), position };
-  };
-
   const transactionAt = (leaf: LogLeaf): FinalTransaction | undefined => {
     const bytes = node.block(BigInt(leaf.height))?.txs[leaf.index];
     if (bytes === undefined) return undefined;
     const parsing = parseTransaction(bytes);
     return parsing.ok ? { transaction: parsing.transaction, outcome: leaf.outcome } : undefined;
-  };
-
-  const view = (
-    block: Pick<FinalBlock, 'height' | 'timeNs' | 'txs' | 'outcomes'>,
-  ): FinalBlockView => {
-    const transactions: FinalTransaction[] = [];
-    block.txs.forEach((bytes, index) => {
-      const parsing = parseTransaction(bytes);
-      const outcome = block.outcomes.find((each) => each.index === index)?.outcome;
-      if (!parsing.ok || outcome === undefined) return;
-      transactions.push({
-        transaction: parsing.transaction,
-        outcome: outcome.ok ? 'ok' : outcome.rejection.code,
-      });
-    });
-    return { height: Number(block.height), timeMs: toMs(block.timeNs), transactions };
   };
 
   const member = (id: Bytes): ReturnType<typeof parseMember> | undefined => {

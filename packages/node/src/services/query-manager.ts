@@ -45,6 +45,10 @@ function numberBytes(number: number): Bytes {
   return bytes;
 }
 
+function readNumber(key: Bytes): number {
+  return new DataView(key.buffer, key.byteOffset + 32, 4).getUint32(0);
+}
+
 export function createQueryManager(options: QueryManagerOptions): QueryManager {
   const { chain, clock, context, regulatorKey, shelf } = options;
   const listeners = new Map<string, Set<(item: InboxItem) => void>>();
@@ -52,10 +56,6 @@ export function createQueryManager(options: QueryManagerOptions): QueryManager {
   const handles = new Map<string, { last: number; count: number }>();
   for (const { key } of shelf.list()) note(toHex(key.subarray(0, 32)), readNumber(key), 1);
   let writing: Promise<unknown> = Promise.resolve();
-
-  function readNumber(key: Bytes): number {
-    return new DataView(key.buffer, key.byteOffset + 32, 4).getUint32(0);
-  }
 
   function note(handle: string, number: number, added: number): void {
     const known = handles.get(handle);

@@ -235,7 +235,9 @@ export function createReEncryption(options: ReEncryptionOptions): ReEncryptionSe
       block.timeMs >= nextEnd * 1000 ||
       block.transactions.some(
         ({ transaction: { body } }) =>
-          body.type === 'revokeAccess' || body.type === 'narrowGrant' || body.type === 'grantAccess',
+          body.type === 'revokeAccess' ||
+          body.type === 'narrowGrant' ||
+          body.type === 'grantAccess',
       ),
     tend: async () => {
       const tip = chain.tip();

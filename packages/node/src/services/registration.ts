@@ -85,6 +85,14 @@ interface Draft {
   readonly memberId: Bytes | null;
 }
 
+function ticketPlace(secret: Bytes): Bytes {
+  return concatBytes(utf8('t'), sha256(secret));
+}
+
+function answerPlace(secret: Bytes): Bytes {
+  return concatBytes(utf8('a'), sha256(secret));
+}
+
 export async function createRegistration(
   options: RegistrationOptions,
 ): Promise<RegistrationService> {
@@ -92,8 +100,6 @@ export async function createRegistration(
   const { randomBytes } = options;
   const personKeySlot = utf8('person-index');
   if (slots.get(personKeySlot) === undefined) await slots.put(personKeySlot, randomBytes(32));
-  const ticketPlace = (secret: Bytes): Bytes => concatBytes(utf8('t'), sha256(secret));
-  const answerPlace = (secret: Bytes): Bytes => concatBytes(utf8('a'), sha256(secret));
   const personPlace = (name: string): Bytes => {
     const key = slots.get(personKeySlot);
     if (key === undefined) throw new Error('the person index has no key');

@@ -63,6 +63,7 @@ export function createSearchPool(options: {
       const id = nextId++;
       lane.busy = { id, job };
       running += 1;
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker thread, no window
       lane.worker.postMessage({ id, task: job.task });
     }
   };

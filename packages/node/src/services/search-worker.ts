@@ -14,8 +14,10 @@ port.on('message', ({ id, task }: { readonly id: number; readonly task: SearchTa
   try {
     const matches = runSearchTask(curve, context, task);
     task.right.fill(0);
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
     port.postMessage({ id, matches, cpuMs: performance.now() - startedAt });
   } catch (error) {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
     port.postMessage({ id, error: error instanceof Error ? error.message : 'failed' });
   }
 });

@@ -31,13 +31,16 @@ export interface ShareVault {
   erase(grantId: Bytes): Promise<void>;
 }
 
+function placeOf(grantId: Bytes, name: string): Bytes {
+  return concatBytes(grantId, encode(name));
+}
+
 export function createShareVault(options: {
   readonly slots: SecretSlots;
   readonly shelf: Shelf;
   readonly randomBytes: RandomBytes;
 }): ShareVault {
   const { slots, shelf, randomBytes } = options;
-  const placeOf = (grantId: Bytes, name: string): Bytes => concatBytes(grantId, encode(name));
   // Two first entries of one grant must not make two keys.
   const making = new Map<string, Promise<Bytes>>();
 

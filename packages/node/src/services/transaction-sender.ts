@@ -18,8 +18,8 @@ export interface Submitter {
     | { readonly admitted: true; readonly id: Bytes }
     | { readonly admitted: false; readonly rejection: string }
   >;
-  /** The outcome's code (`ok` or a rejection) once final here. */
-  outcome(id: Bytes, timeoutMs: number): Promise<string | 'timeout'>;
+  /** The outcome's code (`ok` or a rejection) once final here; `timeout` says nothing about its fate. */
+  outcome(id: Bytes, timeoutMs: number): Promise<string>;
 }
 
 export interface SenderOptions {
@@ -42,7 +42,7 @@ export interface TransactionSender {
     signers: readonly Signer[],
     source: string,
   ): Promise<{ readonly id: Bytes; readonly rejection: string | null }>;
-  outcome(id: Bytes, timeoutMs: number): Promise<string | 'timeout'>;
+  outcome(id: Bytes, timeoutMs: number): Promise<string>;
 }
 
 /** A signer from its 32-byte Ed25519 seed. */

@@ -54,6 +54,29 @@ function isTaken(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'EEXIST';
 }
 
+async function headAt(path: string): Promise<Bytes | null> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch (error) {
+    if (isMissing(error)) return null;
+    throw error;
+  }
+  try {
+    const head = new Uint8Array(HEAD_BYTES);
+    const { bytesRead } = await file.read(head, 0, HEAD_BYTES, 0);
+    return head.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+async function compareTaken(path: string, announced: Announcement): Promise<PutResult> {
+  const head = await headAt(path);
+  const same = head !== null && equalBytes(head, headOf(announced));
+  return { kind: same ? 'present' : 'occupied' };
+}
+
 /** Makes the directories and erases what an interrupted upload left. */
 export async function openFileObjectStore(options: FileObjectStoreOptions): Promise<ObjectStore> {
   const { directory, context, objectBytesMax, verify } = options;
@@ -89,27 +112,16 @@ export async function openFileObjectStore(options: FileObjectStoreOptions): Prom
     return true;
   };
 
-  const headAt = async (path: string): Promise<Bytes | null> => {
-    let file: FileHandle;
+  const receiveAndClose = async (
+    file: FileHandle,
+    announced: Announcement,
+    content: AsyncIterable<Bytes>,
+  ): Promise<boolean> => {
     try {
-      file = await open(path, 'r');
-    } catch (error) {
-      if (isMissing(error)) return null;
-      throw error;
-    }
-    try {
-      const head = new Uint8Array(HEAD_BYTES);
-      const { bytesRead } = await file.read(head, 0, HEAD_BYTES, 0);
-      return head.subarray(0, bytesRead);
+      return await receive(file, announced, content);
     } finally {
       await file.close();
     }
-  };
-
-  const compareTaken = async (path: string, announced: Announcement): Promise<PutResult> => {
-    const head = await headAt(path);
-    const same = head !== null && equalBytes(head, headOf(announced));
-    return { kind: same ? 'present' : 'occupied' };
   };
 
   return {
@@ -121,7 +133,7 @@ export async function openFileObjectStore(options: FileObjectStoreOptions): Prom
       const draft = join(incoming, randomBytes(16).toString('hex'));
       const file = await open(draft, 'wx');
       try {
-        const good = await receive(file, announced, content).finally(() => file.close());
+        const good = await receiveAndClose(file, announced, content);
         if (!good) return { kind: 'mismatch' };
         await mkdir(folder, { recursive: true });
         await link(draft, path);
