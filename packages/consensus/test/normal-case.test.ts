@@ -2,7 +2,16 @@ import { toHex } from '@yilian/crypto/bytes';
 import { expect, test } from 'vitest';
 import { medianTimeNs, verifyCertificate } from '../src/certificate.ts';
 import { headerId } from '../src/header.ts';
-import { actorAt, createScript, effectsOf, hash, propose, sentBy, transaction } from './script.ts';
+import {
+  actorAt,
+  createEd25519Keys,
+  createScript,
+  effectsOf,
+  hash,
+  propose,
+  sentBy,
+  transaction,
+} from './script.ts';
 
 test('PB-8 a request becomes one block with one certificate at every replica', () => {
   const script = createScript({ validators: 4 });
@@ -299,4 +308,74 @@ test('PB-19 a replica whose state diverges from a quorum halts instead of voting
     0,
   );
   expect(actorAt(script, 0).tip.height).toBeGreaterThanOrEqual(3n);
+});
+
+test('PB-1 with real Ed25519 keys the same script decides, and a wrong key stops a vote', () => {
+  const script = createScript({ validators: 4, createKeys: createEd25519Keys });
+  propose(script);
+  script.deliver();
+  expect(script.actors.map(({ tip }) => tip.height)).toEqual([2n, 2n, 2n, 2n]);
+  const { state } = actorAt(script, 0);
+  const content = {
+    kind: 'viewChange',
+    epoch: 0,
+    height: state.height,
+    view: 1,
+    parentCertificate: state.tip.certificate,
+    prepared: null,
+  } as const;
+  const forge = (by: number): void =>
+    script.inject(0, 1, {
+      ...content,
+      signer: 1,
+      signature: script.sign(by, content),
+      block: null,
+    });
+  forge(2);
+  expect(state.work.viewChanges.size).toBe(0);
+  forge(1);
+  expect(state.work.viewChanges.size).toBe(1);
+});
+
+test('PB-16 a request that nobody else wants is given up and its client told', () => {
+  const script = createScript({
+    validators: 4,
+    settings: { requestRelayMs: 1_000, requestComplainMs: 2_000 },
+  });
+  script.submit(1, transaction(5));
+  for (let i = 0; i < 20 && actorAt(script, 1).timers.has('requests'); i++) {
+    script.expire(1, 'requests');
+    script.wire.length = 0;
+  }
+  expect(actorAt(script, 1).state.requests.pending.size).toBe(0);
+  expect(effectsOf(script, 1, 'refuseRequest')).toHaveLength(1);
+});
+
+test('PB-18 blocks that nobody asked for do not fill the queue', () => {
+  const script = createScript({ validators: 4, extra: 1 });
+  for (let i = 0; i < 3; i++) {
+    propose(script, i);
+    script.deliver(({ to }) => to !== 4);
+  }
+  const { blocks } = actorAt(script, 0);
+  const first = blocks[0] ?? never();
+  const second = blocks[1] ?? never();
+  const forged = { ...first, block: { ...first.block, transactions: [transaction(9)] } };
+  script.inject(4, 1, { kind: 'blocks', blocks: [forged, second] });
+  expect(actorAt(script, 4).tip.height).toBe(0n);
+  expect(actorAt(script, 4).state.transfer.queue).toHaveLength(0);
+  expect(actorAt(script, 4).state.halted).toBe(false);
+  script.inject(4, 0, { kind: 'blocks', blocks });
+  expect(actorAt(script, 4).tip.height).toBe(6n);
+});
+
+test('PB-21 a peer that asks the same again and again is not answered each time', () => {
+  const script = createScript({ validators: 4 });
+  propose(script);
+  script.deliver();
+  const before = effectsOf(script, 0, 'sendBlocks').length;
+  for (let i = 0; i < 10; i++) script.inject(0, 3, { kind: 'fetchBlocks', fromHeight: 1n });
+  expect(effectsOf(script, 0, 'sendBlocks').length).toBe(before + 1);
+  script.inject(0, 3, { kind: 'fetchBlocks', fromHeight: 2n });
+  expect(effectsOf(script, 0, 'sendBlocks').length).toBe(before + 2);
 });

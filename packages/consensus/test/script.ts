@@ -23,6 +23,7 @@ import { primaryOf, type ReplicaState } from '../src/pbft/state.ts';
 import { step } from '../src/pbft/step.ts';
 import type { SignatureVerifier, Signer } from '../src/signature.ts';
 import { indexOfKey } from '../src/validator-set.ts';
+import { publicKey, sign, verifySignature } from '@yilian/crypto/signature';
 import { compareBytes, concatBytes, equalBytes, toHex, u64be, utf8 } from '@yilian/crypto/bytes';
 
 export const hash = (bytes: Uint8Array): Uint8Array =>
@@ -59,6 +60,23 @@ export function createKeys(count: number): Keys {
       const secret = secrets.get(toHex(publicKey));
       return secret !== undefined && equalBytes(seal(secret, message), signature);
     },
+  };
+}
+
+/** Ed25519 under the one rule of the project, for the scripts that are about it. */
+export function createEd25519Keys(count: number): Keys {
+  const pairs = Array.from({ length: count }, (_, index) => {
+    const seed = hash(utf8(`seed ${index}`));
+    return { seed, key: publicKey(seed) };
+  }).sort((a, b) => compareBytes(a.key, b.key));
+  return {
+    keys: pairs.map(({ key }) => key),
+    signers: pairs.map(
+      ({ seed }) =>
+        (message) =>
+          sign(seed, message),
+    ),
+    verifySignature,
   };
 }
 
@@ -112,9 +130,10 @@ export function createScript(options: {
   readonly settings?: Partial<Settings>;
   /** Actors beyond the validators. */
   readonly extra?: number;
+  readonly createKeys?: (count: number) => Keys;
 }): Script {
   const total = options.validators + (options.extra ?? 0);
-  const keys = createKeys(total);
+  const keys = (options.createKeys ?? createKeys)(total);
   const leaders = options.leaders ?? options.validators;
   const startNs = 1_700_000_000_000_000_000n;
   const genesis: Genesis = {

@@ -146,6 +146,13 @@ const MUTANTS: readonly (readonly [string, Core, RegExp, number?])[] = [
   ],
 ];
 
-test.each(MUTANTS)('a core that %s is caught', (_, core, expected, firstSeed = 0) => {
+const CASES = MUTANTS.map(([name, core, expected, firstSeed = 0]) => ({
+  name,
+  core,
+  expected,
+  firstSeed,
+}));
+
+test.each(CASES)('a core that $name is caught', ({ core, expected, firstSeed }) => {
   expect(hunt(core, firstSeed)).toMatch(expected);
 });

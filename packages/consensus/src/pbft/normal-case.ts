@@ -38,6 +38,7 @@ export function examineBlock(
   state: ReplicaState,
   block: Block,
   blockId: Bytes,
+  kind: 'proposed' | 'decided' = 'proposed',
 ): {
   readonly bodyRefusal: BlockRefusal | undefined;
   readonly headerRefusal: BlockRefusal | undefined;
@@ -51,8 +52,8 @@ export function examineBlock(
     transactionHashes,
     hash: state.hash,
     verifySignature: state.verify,
-    blockCountMax: state.settings.blockCountMax,
-    blockBytesMax: state.settings.blockBytesMax,
+    blockCountMax: kind === 'proposed' ? state.settings.blockCountMax : Infinity,
+    blockBytesMax: kind === 'proposed' ? state.settings.blockBytesMax : Infinity,
   };
   const bodyRefusal = checkBody(check);
   const headerRefusal = bodyRefusal === undefined ? checkHeader(check) : undefined;

@@ -14,6 +14,9 @@ import {
 const FORWARD_BYTES_MAX = 512 * 1024;
 const RECENT_BLOCKS = 16;
 
+/** Multiples of the complaint time after which a request is given up. */
+const COMPLAINTS_MAX = 6;
+
 /** A hash as a map key: half as long as hexadecimal and made at once. */
 function nameOf(hash: Bytes): string {
   return String.fromCharCode(...hash);
@@ -132,6 +135,12 @@ export function onRequestsTimer(state: ReplicaState): 'fine' | 'refused' {
   for (const request of requests.pending.values()) {
     const waitedMs = elapsedMs(state, request.admittedNs);
     if (waitedMs < settings.requestRelayMs || late.length >= settings.blockCountMax) break;
+    if (waitedMs >= COMPLAINTS_MAX * settings.requestComplainMs) {
+      // Nobody else wants it: let its client know instead of complaining for ever.
+      emit(state, { kind: 'refuseRequest', hash: request.hash });
+      dropRequests(state, [request.hash]);
+      continue;
+    }
     late.push(request);
     if (waitedMs >= request.relayDueMs) {
       request.relayDueMs = Math.min(2 * waitedMs, waitedMs + settings.requestComplainMs);

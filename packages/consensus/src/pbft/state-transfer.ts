@@ -73,8 +73,19 @@ function nextWanted(state: ReplicaState): bigint {
   return state.work.executing === undefined ? state.height : state.height + 1n;
 }
 
+/** PB-21: a peer that moves forward is answered at once, one that asks the same again has to wait. */
+function mayAnswer(state: ReplicaState, peer: PeerProgress, height: bigint): boolean {
+  const sinceMs = Number((state.nowNs - peer.answeredAtNs) / 1_000_000n);
+  const isSoon = sinceMs >= 0 && sinceMs < state.settings.statusMs / 2;
+  if (isSoon && height <= peer.answeredHeight) return false;
+  peer.answeredAtNs = state.nowNs;
+  peer.answeredHeight = height;
+  return true;
+}
+
 export function onFetchBlocks(state: ReplicaState, from: Bytes, fromHeight: bigint): void {
   if (fromHeight < 1n || fromHeight > state.tip.height) return;
+  if (!mayAnswer(state, peerOf(state, from), fromHeight)) return;
   const { transferBytesMax: bytesMax } = state.settings;
   emit(state, { kind: 'sendBlocks', to: from, fromHeight, bytesMax });
 }
@@ -82,7 +93,10 @@ export function onFetchBlocks(state: ReplicaState, from: Bytes, fromHeight: bigi
 /** Queues what continues our chain; checking waits until the block below is executed. */
 export function onBlocks(state: ReplicaState, from: Bytes, { blocks }: Blocks): void {
   const { transfer } = state;
-  if (transfer.asked === toHex(from)) {
+  const isAsked = transfer.asked === toHex(from);
+  // PB-18: nobody fills the queue with blocks that were not asked for.
+  if (!isAsked && transfer.queue.length > 0) return;
+  if (isAsked) {
     transfer.asked = undefined;
     cancelTimer(state, 'fetch');
     if (blocks.length === 0) transfer.failed.add(toHex(from));
@@ -142,7 +156,8 @@ function examineDecided(
     verifySignature: state.verify,
   });
   if (!verified.ok) return 'forged';
-  const { bodyRefusal, headerRefusal } = examineBlock(state, block, blockId);
+  // Limits are settings of today; the certificate vouches for those of its day.
+  const { bodyRefusal, headerRefusal } = examineBlock(state, block, blockId, 'decided');
   if (bodyRefusal !== undefined || headerRefusal === 'badProposerSignature') return 'forged';
   return headerRefusal === undefined ? 'valid' : 'contradicts';
 }
@@ -173,15 +188,9 @@ export function announce(state: ReplicaState): void {
 /** PB-21: a peer below us gets blocks; a peer beside us gets our own words again, and no one else's. */
 export function onStatus(state: ReplicaState, from: Bytes, status: Status): void {
   noteHeight(state, from, status.height);
-  const peer = peerOf(state, from);
-  const sinceMs = Number((state.nowNs - peer.answeredAtNs) / 1_000_000n);
-  const isRepeat = peer.answeredHeight === status.height;
-  if (isRepeat && sinceMs >= 0 && sinceMs < state.settings.statusMs / 2) return;
-  if (status.height > state.height) return;
-  peer.answeredAtNs = state.nowNs;
-  peer.answeredHeight = status.height;
-  if (status.height < state.height) return onFetchBlocks(state, from, status.height);
-  repeatOwnVotes(state, from, status);
+  if (status.height < state.height) onFetchBlocks(state, from, status.height);
+  else if (status.height === state.height && mayAnswer(state, peerOf(state, from), status.height))
+    repeatOwnVotes(state, from, status);
 }
 
 function repeatOwnVotes(state: ReplicaState, to: Bytes, status: Status): void {
