@@ -9,6 +9,7 @@ import { signatureCheck } from './checks.ts';
 import { contractOf } from './contracts.ts';
 import type { Check } from './ledger-port.ts';
 import { type Rejection, reject } from './rejection.ts';
+import { type KeyHash, stateKeys } from './state.ts';
 import { type ParsedTransaction, parseTransaction, requiredSigners } from './transaction-codec.ts';
 import { transactionSigningMessage } from './transaction.ts';
 
@@ -16,6 +17,8 @@ export interface Inspected {
   readonly ok: true;
   readonly transaction: ParsedTransaction;
   readonly checks: readonly Check[];
+  /** Where state keeps its id: needed at every step, so computed once. */
+  readonly liveKey: KeyHash;
 }
 
 export type InspectionResult = Inspected | { readonly ok: false; readonly rejection: Rejection };
@@ -36,5 +39,5 @@ export function inspectTransaction(bytes: Bytes, chainId: string): InspectionRes
   const checks = signatures.map(({ key, signature }) => signatureCheck(key, message, signature));
   const { body } = transaction;
   checks.push(...contractOf(body).checks(body, transaction));
-  return { ok: true, transaction, checks };
+  return { ok: true, transaction, checks, liveKey: stateKeys.live(transaction.id) };
 }

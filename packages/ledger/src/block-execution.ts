@@ -11,6 +11,7 @@ import { encodeLogLeaf, grantOfFact } from './log-leaf.ts';
 import { appendToLog } from './log.ts';
 import { type StateChange, updateStateTree } from './state-tree.ts';
 import { State, lookups, putPosition } from './state.ts';
+import type { ParsedTransaction } from './transaction-codec.ts';
 import { type Overlay, keyToBytes, numberKey } from './store.ts';
 
 type Logged = Extract<Execution, { readonly logged: true }>;
@@ -44,7 +45,8 @@ function logTransaction(
   execution: Logged,
   place: { readonly height: number; readonly index: number; readonly position: number },
 ): Bytes {
-  const { transaction, facts, outcome } = execution;
+  const { facts, outcome } = execution;
+  const { transaction } = execution.inspected;
   putPosition(overlay, lookups.transaction(transaction.id), place.position);
   for (const fact of facts) {
     const grantId = grantOfFact(fact);
@@ -77,15 +79,15 @@ export function executeBlock(input: {
   const state = new State(overlay);
   const outcomes: Outcome[] = [];
   const leaves: Bytes[] = [];
-  const executed: Logged['transaction'][] = [];
+  const executed: ParsedTransaction[] = [];
   for (const [index, each] of inspected.entries()) {
     const execution = executeTransaction(state, each, context, verified);
     outcomes.push(execution.outcome);
     if (!execution.logged) continue;
-    useUpId(state, execution.transaction);
+    useUpId(state, execution.inspected);
     const position = meta.parts.logSize + leaves.length;
     leaves.push(logTransaction(overlay, state, execution, { height, index, position }));
-    executed.push(execution.transaction);
+    executed.push(execution.inspected.transaction);
   }
 
   let { parts, stateSize, dropCursor } = meta;

@@ -10,12 +10,11 @@
  */
 import type { ExecutionContext, Fact } from './contract.ts';
 import { contractOf } from './contracts.ts';
-import type { InspectionResult } from './admission.ts';
+import type { Inspected, InspectionResult } from './admission.ts';
 import type { Outcome, Verified } from './ledger-port.ts';
 import { addLive, isLive } from './live-ids.ts';
 import { type AdmissionCode, type Rejected, reject } from './rejection.ts';
 import type { State } from './state.ts';
-import type { ParsedTransaction } from './transaction-codec.ts';
 import { EXPIRY_HEIGHTS_MAX } from './transaction.ts';
 
 /** What is the same for all transactions of a block. */
@@ -31,7 +30,7 @@ export type Execution =
   | {
       readonly logged: true;
       readonly outcome: Outcome;
-      readonly transaction: ParsedTransaction;
+      readonly inspected: Inspected;
       readonly facts: readonly Fact[];
     };
 
@@ -41,22 +40,22 @@ export function admit(
   inspected: InspectionResult,
   block: BlockContext,
   verified: Verified | undefined,
-): { readonly ok: true; readonly transaction: ParsedTransaction } | AdmissionRefusal {
+): Inspected | AdmissionRefusal {
   if (!inspected.ok) return inspected; // T-1 … T-3
-  const { transaction, checks } = inspected;
+  const { transaction, checks, liveKey } = inspected;
   if (transaction.expiryHeight < block.height) return reject('expired'); // T-5
   if (transaction.expiryHeight > block.height + EXPIRY_HEIGHTS_MAX) return reject('expiryTooFar'); // T-6
   if (verified !== undefined && !checks.every((check) => verified.has(check.id)))
     return reject('signatureInvalid'); // T-4
-  if (isLive(state, transaction.id)) return reject('duplicate'); // T-7
-  return { ok: true, transaction };
+  if (isLive(state, liveKey)) return reject('duplicate'); // T-7
+  return inspected;
 }
 
 type AdmissionRefusal = Extract<InspectionResult, { ok: false }> | Rejected<AdmissionCode>;
 
 /** Its id is executed once and never again. */
-export function useUpId(state: State, transaction: ParsedTransaction): void {
-  addLive(state, transaction.id, transaction.expiryHeight);
+export function useUpId(state: State, { liveKey, transaction }: Inspected): void {
+  addLive(state, liveKey, transaction.expiryHeight);
 }
 
 /** Admission, then the contract's rules. The caller decides whether that uses up the id. */
@@ -80,6 +79,6 @@ export function executeTransaction(
     ...block,
   };
   const applied = contractOf(body).apply(state, body, context);
-  if (!applied.ok) return { logged: true, outcome: applied, transaction, facts: [] };
-  return { logged: true, outcome: { ok: true }, transaction, facts: applied.facts };
+  if (!applied.ok) return { logged: true, outcome: applied, inspected: admitted, facts: [] };
+  return { logged: true, outcome: { ok: true }, inspected: admitted, facts: applied.facts };
 }

@@ -37,7 +37,7 @@ import { answerQuery } from './queries.ts';
 import type { StateReader, WriteBatch } from './state-reader.ts';
 import { updateStateTree } from './state-tree.ts';
 import { State } from './state.ts';
-import { Overlay, type Store, readerStore } from './store.ts';
+import { Overlay, type Store, bytesToKey, readerStore } from './store.ts';
 
 /** Raised when the meaning of bytes changes; a new version switches at a height. */
 export const APP_VERSION = 1n;
@@ -182,7 +182,7 @@ export function createLedger(options: LedgerOptions): Ledger {
       const trusted = mode === 'recheck' ? undefined : verified;
       const execution = executeTransaction(pending.state, inspected, block, trusted);
       // Refused here, it was not executed: it may come again, and hears the reason again.
-      if (execution.logged && execution.outcome.ok) useUpId(pending.state, execution.transaction);
+      if (execution.logged && execution.outcome.ok) useUpId(pending.state, execution.inspected);
       return execution.outcome;
     },
 
@@ -196,7 +196,7 @@ export function createLedger(options: LedgerOptions): Ledger {
         const inspected = inspectOnce(tx, meta.chainId);
         const execution = executeTransaction(state, inspected, context, verified);
         if (!execution.logged || !execution.outcome.ok) continue;
-        useUpId(state, execution.transaction);
+        useUpId(state, execution.inspected);
         chosen.push(tx);
         length += tx.length;
       }
@@ -206,10 +206,13 @@ export function createLedger(options: LedgerOptions): Ledger {
     processProposal(block, verified) {
       const { store, meta, context } = nextBlock(block);
       const state = new State(new Overlay(store));
+      const seen = new Set<string>();
       for (const tx of block.txs) {
         const admitted = admit(state, inspectOnce(tx, meta.chainId), context, verified);
         if (!admitted.ok) return 'reject';
-        useUpId(state, admitted.transaction);
+        const key = bytesToKey(admitted.liveKey);
+        if (seen.has(key)) return 'reject';
+        seen.add(key);
       }
       return 'accept';
     },

@@ -6,7 +6,7 @@
 import { type Bytes, concatBytes } from '@yilian/crypto/bytes';
 import { encode } from '@yilian/crypto/cbor';
 import type { TransactionId } from './ids.ts';
-import { type State, stateKeys } from './state.ts';
+import { type KeyHash, type State, stateKeys } from './state.ts';
 import { type Overlay, numberKey, readNumber } from './store.ts';
 
 const ID_LENGTH = 32;
@@ -15,12 +15,13 @@ const HEIGHT_LENGTH = 6;
 const DROPS_PER_TRANSACTION = 4;
 const HEIGHTS_SCANNED_MAX = 1_024;
 
-export function isLive(state: State, id: TransactionId): boolean {
-  return state.has(stateKeys.live(id));
+/** `key`: of `stateKeys.live`. */
+export function isLive(state: State, key: KeyHash): boolean {
+  return state.has(key);
 }
 
-export function addLive(state: State, id: TransactionId, expiryHeight: number): void {
-  state.put(stateKeys.live(id), encode([expiryHeight]));
+export function addLive(state: State, key: KeyHash, expiryHeight: number): void {
+  state.put(key, encode([expiryHeight]));
 }
 
 function idsKey(expiryHeight: number, height: number): string {

@@ -23,11 +23,9 @@ export function keyToBytes(key: string): Bytes {
   return bytes;
 }
 
-/** One character per byte. */
+/** One character per byte; for bytes of a key's length (at most some hundred). */
 export function bytesToKey(bytes: Bytes): string {
-  let key = '';
-  for (const byte of bytes) key += String.fromCharCode(byte);
-  return key;
+  return Reflect.apply(String.fromCharCode, undefined, bytes);
 }
 
 /** Six bytes, most significant first: heights and indexes, in the order of their values. */

@@ -13,13 +13,13 @@ import type {
 } from '../../consensus/src/application.ts';
 
 /** The application's store: `write` is atomic and visible at once, `crash` drops what was not flushed. */
-export interface ConformanceDisk {
+interface ConformanceDisk {
   write(batch: ReturnType<Application['commit']>['writes']): void;
   flush(): void;
   crash(): void;
 }
 
-export interface ConformanceSubject {
+interface ConformanceSubject {
   readonly genesis: Genesis;
   createDisk(): ConformanceDisk;
   /** A fresh process on this disk. */

@@ -92,7 +92,7 @@ export function person(name: string, role: Role, institution: string, operator: 
 }
 
 export const regulator = person('regulator', 'regulator', 'health-bureau', 'health-bureau');
-export const INSTITUTIONS = ['hospital-a', 'hospital-b', 'hospital-c', 'hospital-d'] as const;
+const INSTITUTIONS = ['hospital-a', 'hospital-b', 'hospital-c', 'hospital-d'] as const;
 type Institution = (typeof INSTITUTIONS)[number];
 
 function each(role: Role): { readonly [I in Institution]: Person } {

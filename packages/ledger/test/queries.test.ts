@@ -15,7 +15,7 @@ import {
 } from '../src/answers.ts';
 import { parseGrant } from '../src/contracts/consent/grant.ts';
 import { parseMember } from '../src/contracts/members/member.ts';
-import { parseRecord } from '../src/contracts/records/record.ts';
+import { parseRecord, parseVisitEntry } from '../src/contracts/records/record.ts';
 import { HEIGHTS_KEPT } from '../src/history.ts';
 import { parseLogLeaf } from '../src/log-leaf.ts';
 import { encodeLedgerReceipt, parseLedgerReceipt, verifyLedgerReceipt } from '../src/receipt.ts';
@@ -132,6 +132,24 @@ describe('state queries', () => {
     expect(verifyStateAnswer(appHash, used, { ...answer, value: null })).toBe(false);
     expect(verifyStateAnswer(appHash, used, absence)).toBe(false);
     expect(verifyStateAnswer(bytesOf('forged'), free, absence)).toBe(false);
+  });
+});
+
+describe('recovery', () => {
+  test("R3 the walk over a PID's numbers finds every record and ends at a proved absence", () => {
+    const chain = new Chain();
+    chain.run(recordTx({ visit: stroke, name: 'ct' }));
+    chain.run(recordTx({ visit: stroke, name: 'labs', number: 1 }));
+    const { appHash } = chain.ledger.info();
+    const found: Bytes[] = [];
+    for (let number = 0; ; number++) {
+      const keyHash = stateKeys.visit(stroke.pid, number);
+      const answer = parseStateAnswer(ask(chain, 'state', keyHash));
+      expect(verifyStateAnswer(appHash, keyHash, answer)).toBe(true);
+      if (answer.value === null) break;
+      found.push(parseVisitEntry(answer.value).record);
+    }
+    expect(found).toEqual(['ct', 'labs'].map((name) => recordIdOf({ visit: stroke, name })));
   });
 });
 

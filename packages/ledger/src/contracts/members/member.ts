@@ -69,9 +69,17 @@ export function parseMember(value: Bytes): Member {
   return { id, ...readDescription(fields), status: fields.oneOf(MEMBER_STATUSES) };
 }
 
+/** One block reads the same bytes for many transactions of one sender. */
+const parsedMembers = new WeakMap<Bytes, Member>();
+
 export function getMember(state: State, id: MemberId): Member | undefined {
   const value = state.get(stateKeys.member(id));
-  return value === undefined ? undefined : parseMember(value);
+  if (value === undefined) return undefined;
+  const known = parsedMembers.get(value);
+  if (known !== undefined) return known;
+  const member = parseMember(value);
+  parsedMembers.set(value, member);
+  return member;
 }
 
 export function putMember(state: State, member: Member): void {
