@@ -13,6 +13,8 @@ for (const [name, command] of steps) {
   const started = performance.now();
   const result = spawnSync('npx', ['--no-install', ...command], { stdio: 'inherit' });
   if (result.status !== 0) failed += 1;
-  console.log(`${result.status === 0 ? 'ok  ' : 'FAIL'} ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+  console.log(
+    `${result.status === 0 ? 'ok  ' : 'FAIL'} ${name} (${((performance.now() - started) / 1000).toFixed(1)} s)`,
+  );
 }
 process.exit(failed === 0 ? 0 : 1);

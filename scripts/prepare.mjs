@@ -17,9 +17,15 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 function run(title, command, args) {
   process.stderr.write(`${title} …\n`);
-  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
   if (result.status !== 0) {
-    console.error(`${title} failed (${command} ${args.join(' ')}). Mend what is said above and run the same command again.`);
+    console.error(
+      `${title} failed (${command} ${args.join(' ')}). Mend what is said above and run the same command again.`,
+    );
     process.exit(result.status ?? 1);
   }
 }
@@ -37,15 +43,38 @@ function newest(path) {
 }
 
 const installed = join(root, 'node_modules', '.package-lock.json');
-if (!existsSync(installed) || statSync(join(root, 'package-lock.json')).mtimeMs > statSync(installed).mtimeMs + 1000)
-  run('Installing packages', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+if (
+  !existsSync(installed) ||
+  statSync(join(root, 'package-lock.json')).mtimeMs > statSync(installed).mtimeMs + 1000
+)
+  run('Installing packages', 'npm', [
+    'ci',
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--loglevel=error',
+  ]);
 
 run('Compiling', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b']);
 
 if (process.argv.includes('--web')) {
   const page = join(root, 'packages', 'web', 'dist', 'index.html');
-  const sources = ['web/src', 'web/index.html', 'client/src', 'api/src', 'ledger/src', 'consensus/src', 'crypto/src'];
+  const sources = [
+    'web/src',
+    'web/index.html',
+    'client/src',
+    'api/src',
+    'ledger/src',
+    'consensus/src',
+    'crypto/src',
+  ];
   const changed = Math.max(...sources.map((source) => newest(join(root, 'packages', source))));
   if (!existsSync(page) || statSync(page).mtimeMs < changed)
-    run('Building the web page', process.execPath, [join(root, 'node_modules', 'vite', 'bin', 'vite.js'), 'build', join('packages', 'web'), '--logLevel', 'warn']);
+    run('Building the web page', process.execPath, [
+      join(root, 'node_modules', 'vite', 'bin', 'vite.js'),
+      'build',
+      join('packages', 'web'),
+      '--logLevel',
+      'warn',
+    ]);
 }

@@ -4,7 +4,9 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 
 const files = execFileSync('git', ['ls-files'], { encoding: 'utf8' }).split('\n').filter(Boolean);
-const sources = files.filter((file) => /^(packages|scenarios|bench|scripts)\/.*\.(ts|tsx|mjs)$/.test(file));
+const sources = files.filter((file) =>
+  /^(packages|scenarios|bench|scripts)\/.*\.(ts|tsx|mjs)$/.test(file),
+);
 const read = (file: string): string => readFileSync(file, 'utf8');
 const isProduct = (file: string): boolean => /^packages\/[a-z]+\/src\//.test(file);
 
@@ -14,9 +16,12 @@ describe('the house', () => {
   });
 
   test('ledger and consensus never import each other', () => {
-    const offenders = sources.filter((file) =>
-      (file.startsWith('packages/ledger/src') && read(file).includes("from '@yilian/consensus")) ||
-      (file.startsWith('packages/consensus/src') && read(file).includes("from '@yilian/ledger")));
+    const offenders = sources.filter(
+      (file) =>
+        (file.startsWith('packages/ledger/src') &&
+          read(file).includes("from '@yilian/consensus")) ||
+        (file.startsWith('packages/consensus/src') && read(file).includes("from '@yilian/ledger")),
+    );
     expect(offenders).toEqual([]);
   });
 
@@ -40,7 +45,11 @@ describe('the house', () => {
   test('one line joins the two machines', () => {
     const lines = sources
       .filter((file) => isProduct(file))
-      .flatMap((file) => read(file).split('\n').filter((line) => /: Application = createLedger\(/.test(line)));
+      .flatMap((file) =>
+        read(file)
+          .split('\n')
+          .filter((line) => /: Application = createLedger\(/.test(line)),
+      );
     expect(lines).toHaveLength(1);
   });
 
@@ -50,13 +59,17 @@ describe('the house', () => {
 
   test('every decision has a number of its own and a rejected option', () => {
     const decisions = files.filter((file) => /^docs\/decisions\/\d{4}-/.test(file));
-    const numbers = decisions.map((file) => file.slice('docs/decisions/'.length, 'docs/decisions/'.length + 4));
+    const numbers = decisions.map((file) =>
+      file.slice('docs/decisions/'.length, 'docs/decisions/'.length + 4),
+    );
     expect(new Set(numbers).size).toBe(numbers.length);
     for (const file of decisions) expect(read(file), file).toMatch(/[Rr]ejected/);
   });
 
   test('no `any`, no non-null assertion in the product', () => {
-    const offenders = sources.filter((file) => isProduct(file) && /(: any\b|as any\b|<any>)/.test(read(file)));
+    const offenders = sources.filter(
+      (file) => isProduct(file) && /(: any\b|as any\b|<any>)/.test(read(file)),
+    );
     expect(offenders).toEqual([]);
   });
 });

@@ -18,9 +18,23 @@ import { createNobleCurve } from '@yilian/crypto/curve-noble';
 import { createGrant, verifyNodeShare } from '@yilian/crypto/grant';
 import { deriveOwnLabel, type Label } from '@yilian/crypto/label';
 import { parseMonth } from '@yilian/crypto/period';
-import { combineShares, encodeShare, parseShare, reEncrypt, verifyShare } from '@yilian/crypto/proxy-re-encryption';
+import {
+  combineShares,
+  encodeShare,
+  parseShare,
+  reEncrypt,
+  verifyShare,
+} from '@yilian/crypto/proxy-re-encryption';
 import type { BenchOptions } from './main.ts';
-import { createReport, type Figure, figure, type Ratio, ratio, type Report, round } from './report.ts';
+import {
+  createReport,
+  type Figure,
+  figure,
+  type Ratio,
+  ratio,
+  type Report,
+  round,
+} from './report.ts';
 import { interleave } from './timing.ts';
 
 const CONTEXT: SuiteContext = { chainId: 'bench', suite: 'intl' };
@@ -51,7 +65,13 @@ function operations(curve: Curve): Readonly<Record<string, () => void>> {
   const proof = sealed.prove(txc);
   const capsule = parseCapsule(curve, encodeCapsule(curve, sealed.capsule));
 
-  const conditionalKey = deriveConditionalKey({ curve, context: CONTEXT, patientScalar, label: visit, randomBytes });
+  const conditionalKey = deriveConditionalKey({
+    curve,
+    context: CONTEXT,
+    patientScalar,
+    label: visit,
+    randomBytes,
+  });
   const grant = createGrant({
     curve,
     context: CONTEXT,
@@ -70,7 +90,8 @@ function operations(curve: Curve): Readonly<Record<string, () => void>> {
   const holders = grant.nodeShares.map((share) => {
     const keyShare = verifyNodeShare({ curve, share, randomBytes });
     const labelKey = keyShare?.keys[0];
-    if (keyShare === undefined || labelKey === undefined) throw new Error('an honest share did not verify');
+    if (keyShare === undefined || labelKey === undefined)
+      throw new Error('an honest share did not verify');
     return { keyShare, labelKey };
   });
   const [holder] = holders;
@@ -95,20 +116,35 @@ function operations(curve: Curve): Readonly<Record<string, () => void>> {
 
   return {
     pairing: () => void curve.pairingBytes([{ g1: patientKey, g2: conditionalKey }]),
-    encapsulate1: () => encapsulate({ curve, context: CONTEXT, patientKey, labels: [visit], randomBytes }).erase(),
+    encapsulate1: () =>
+      encapsulate({ curve, context: CONTEXT, patientKey, labels: [visit], randomBytes }).erase(),
     encapsulate2: () =>
-      encapsulate({ curve, context: CONTEXT, patientKey, labels: [visit, byClass], randomBytes }).erase(),
+      encapsulate({
+        curve,
+        context: CONTEXT,
+        patientKey,
+        labels: [visit, byClass],
+        randomBytes,
+      }).erase(),
     capsuleCheck: () => expect(verifyCapsule({ curve, context: CONTEXT, capsule, proof, txc })),
     share: () => void answer(holder),
-    verify: () => expect(verifyShare(curve, CONTEXT, { ...claim, share: parseShare(curve, shareBytes) })),
-    open3: () => void combineShares({ curve, blinding: grant.granteeShare.blinding, shares: parsed }),
+    verify: () =>
+      expect(verifyShare(curve, CONTEXT, { ...claim, share: parseShare(curve, shareBytes) })),
+    open3: () =>
+      void combineShares({ curve, blinding: grant.granteeShare.blinding, shares: parsed }),
   };
 }
 
 export async function benchCrypto(options: BenchOptions): Promise<Report> {
   const rounds = options.quick ? 3 : 25;
-  const fast = interleave(operations(await createMclCurve()), { rounds, callsPerRound: options.quick ? 2 : 8 });
-  const slow = interleave(operations(createNobleCurve()), { rounds: options.quick ? 1 : 5, callsPerRound: 1 });
+  const fast = interleave(operations(await createMclCurve()), {
+    rounds,
+    callsPerRound: options.quick ? 2 : 8,
+  });
+  const slow = interleave(operations(createNobleCurve()), {
+    rounds: options.quick ? 1 : 5,
+    callsPerRound: 1,
+  });
   const figures: Record<string, Figure> = {};
   const ratios: Record<string, Ratio> = {};
   const pairings = fast['pairing'] ?? [];
@@ -118,7 +154,8 @@ export async function benchCrypto(options: BenchOptions): Promise<Report> {
     const inPairings = samples.map((sample, round) => sample / (pairings[round] ?? sample));
     figures[`crypto.${name}.pairings`] = figure(inPairings, 'pairings');
   }
-  for (const [name, samples] of Object.entries(slow)) figures[`crypto.${name}.noble.ms`] = figure(samples, 'ms');
+  for (const [name, samples] of Object.entries(slow))
+    figures[`crypto.${name}.noble.ms`] = figure(samples, 'ms');
   const shareSlow = figures['crypto.share.noble.ms'];
   const shareFast = figures['crypto.share.ms'];
   if (shareSlow !== undefined && shareFast !== undefined)

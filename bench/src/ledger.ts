@@ -29,14 +29,23 @@ const primitives = createNodePrimitives();
 const random = (length: number): Uint8Array => new Uint8Array(nodeRandomBytes(length));
 
 function member(role: Role, institution: string, operator: string): MemberDescription {
-  return { key: random(32), role, institution, operator, hpkeKey: random(32), certificateHash: random(32) };
+  return {
+    key: random(32),
+    role,
+    institution,
+    operator,
+    hpkeKey: random(32),
+    certificateHash: random(32),
+  };
 }
 
 const regulator = member('regulator', 'health-bureau', 'health-bureau');
 const hospital = member('hospital', 'community-1', 'operator-1');
 const doctor = member('doctor', 'community-1', 'operator-1');
 const stores = [member('store', 'store-1', 'operator-1'), member('store', 'store-2', 'operator-2')];
-const signature = (key: Uint8Array): { scheme: 'ed25519'; key: Uint8Array; signature: Uint8Array } => ({
+const signature = (
+  key: Uint8Array,
+): { scheme: 'ed25519'; key: Uint8Array; signature: Uint8Array } => ({
   scheme: 'ed25519',
   key,
   signature: random(64),
@@ -106,14 +115,16 @@ async function runBlock(chain: Chain): Promise<number> {
   await chain.store.commitState(chain.ledger.commit().writes);
   const elapsed = performance.now() - started;
   const refused = outcomes.find((outcome) => !outcome.ok);
-  if (refused !== undefined && !refused.ok) throw new Error(`a bench transaction was refused: ${refused.rejection.code}`);
+  if (refused !== undefined && !refused.ok)
+    throw new Error(`a bench transaction was refused: ${refused.rejection.code}`);
   chain.height = height;
   return elapsed;
 }
 
 async function measure(chain: Chain, blocks: number): Promise<readonly number[]> {
   const tps: number[] = [];
-  for (let block = 0; block < blocks; block++) tps.push((BLOCK_TRANSACTIONS * 1000) / (await runBlock(chain)));
+  for (let block = 0; block < blocks; block++)
+    tps.push((BLOCK_TRANSACTIONS * 1000) / (await runBlock(chain)));
   return tps;
 }
 
@@ -155,7 +166,10 @@ export async function benchLedger(options: BenchOptions): Promise<Report> {
     const figures = {
       'ledger.tps.10k': figure(atSmall, 'tx/s'),
       'ledger.tps.1m': figure(atLarge, 'tx/s'),
-      'ledger.keys.10k': figure([small + samples * BLOCK_TRANSACTIONS * KEYS_PER_TRANSACTION], 'keys'),
+      'ledger.keys.10k': figure(
+        [small + samples * BLOCK_TRANSACTIONS * KEYS_PER_TRANSACTION],
+        'keys',
+      ),
       'ledger.keys.1m': figure([chain.height * BLOCK_TRANSACTIONS * KEYS_PER_TRANSACTION], 'keys'),
       'ledger.heap.10k': figure([heapSmall], 'MiB'),
       'ledger.heap.1m': figure([heapLarge], 'MiB'),

@@ -38,7 +38,10 @@ export function figure(samples: readonly number[], unit: string): Figure {
   return { value: round(value), unit, min: round(min), max: round(max), runs: sorted.length };
 }
 
-export function ratio(of: { readonly name: string; readonly value: number }, to: { readonly name: string; readonly value: number }): Ratio {
+export function ratio(
+  of: { readonly name: string; readonly value: number },
+  to: { readonly name: string; readonly value: number },
+): Ratio {
   return { value: round(of.value / to.value), of: of.name, to: to.name };
 }
 
@@ -46,7 +49,11 @@ export function round(value: number): number {
   return Number(value.toPrecision(4));
 }
 
-export function createReport(bench: string, figures: Report['figures'], ratios: Report['ratios']): Report {
+export function createReport(
+  bench: string,
+  figures: Report['figures'],
+  ratios: Report['ratios'],
+): Report {
   return { bench, machine: describeMachine(), commit: currentCommit(), figures, ratios };
 }
 
@@ -58,8 +65,12 @@ function describeMachine(): string {
 
 function currentCommit(): string {
   try {
-    const commit = execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], { encoding: 'utf8' }).trim();
-    const changed = execFileSync('git', ['status', '--porcelain', '--untracked-files=no'], { encoding: 'utf8' }).trim();
+    const commit = execFileSync('git', ['rev-parse', '--short=12', 'HEAD'], {
+      encoding: 'utf8',
+    }).trim();
+    const changed = execFileSync('git', ['status', '--porcelain', '--untracked-files=no'], {
+      encoding: 'utf8',
+    }).trim();
     return changed === '' ? commit : `${commit}+changes`;
   } catch {
     return 'unknown';

@@ -14,7 +14,11 @@ const MEBIBYTE = 2 ** 20;
 const random = (length: number): Uint8Array => new Uint8Array(nodeRandomBytes(length));
 
 /** Every piece is the same buffer: the reading side costs nothing and holds nothing. */
-async function* content(pieces: number, piece: Uint8Array, each: () => void): AsyncGenerator<Uint8Array> {
+async function* content(
+  pieces: number,
+  piece: Uint8Array,
+  each: () => void,
+): AsyncGenerator<Uint8Array> {
   for (let index = 0; index < pieces; index++) {
     each();
     yield piece;

@@ -37,7 +37,10 @@ export interface Corpus {
  * Records spread evenly over the epochs. All but a few carry tags of other people's keywords, which to a
  * search node look like random bytes, and are random bytes here; every 25th epoch holds one real hit.
  */
-export function createCorpus(curve: Curve, size: { readonly epochs: number; readonly records: number; readonly keywords: number }): Corpus {
+export function createCorpus(
+  curve: Curve,
+  size: { readonly epochs: number; readonly records: number; readonly keywords: number },
+): Corpus {
   const patientScalar = randomScalar(curve, randomBytes);
   const patientKey = curve.multiplyG1(curve.g1, patientScalar);
   const secret = deriveKeywordSecret({
@@ -47,7 +50,9 @@ export function createCorpus(curve: Curve, size: { readonly epochs: number; read
     month: monthOfTime(1_795_000_000_000),
   });
   const keyword = blindKeyword(CONTEXT, secret, { type: 'code', text: 'icd-10#I63.9' });
-  const trapdoor = curve.encodeG2(deriveTrapdoor({ curve, context: CONTEXT, patientScalar, keyword, randomBytes }));
+  const trapdoor = curve.encodeG2(
+    deriveTrapdoor({ curve, context: CONTEXT, patientScalar, keyword, randomBytes }),
+  );
   const perEpoch = Math.round(size.records / size.epochs);
   let planted = 0;
   const epochs: EpochBytes[] = [];
@@ -62,7 +67,13 @@ export function createCorpus(curve: Curve, size: { readonly epochs: number; read
     if (epoch % 25 === 0 && first !== undefined) {
       planted += 1;
       const sharedPoint = curve.multiplyG1(patientKey, exponent);
-      const tagKey = deriveTagKey({ curve, context: CONTEXT, epochPoint: point, sharedPoint, keyword });
+      const tagKey = deriveTagKey({
+        curve,
+        context: CONTEXT,
+        epochPoint: point,
+        sharedPoint,
+        keyword,
+      });
       first.tags = [
         ...createIndexTags({
           tagKeys: [tagKey],
@@ -80,11 +91,20 @@ export function createCorpus(curve: Curve, size: { readonly epochs: number; read
 }
 
 /** What a search node does for one token: parsing, one pairing per epoch, bulk AES. Returns the hits. */
-export function searchEpochs(curve: Curve, epochs: readonly EpochBytes[], trapdoorBytes: Uint8Array): number {
+export function searchEpochs(
+  curve: Curve,
+  epochs: readonly EpochBytes[],
+  trapdoorBytes: Uint8Array,
+): number {
   const trapdoor = curve.prepareG2(curve.parseG2(trapdoorBytes));
   let hits = 0;
   for (const { point, index } of epochs) {
-    const tagKey = trapdoorTagKey({ curve, context: CONTEXT, epochPoint: curve.parseG1(point), trapdoor });
+    const tagKey = trapdoorTagKey({
+      curve,
+      context: CONTEXT,
+      epochPoint: curve.parseG1(point),
+      trapdoor,
+    });
     hits += searchEpoch(tagKey, index, encryptBlocks).length;
   }
   curve.freePreparedG2(trapdoor);

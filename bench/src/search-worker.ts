@@ -7,5 +7,7 @@ const port = parentPort;
 if (port === null) throw new Error('this file runs as a worker');
 const epochs = workerData as readonly EpochBytes[];
 const curve = await createMclCurve();
-port.on('message', (trapdoor: Uint8Array) => port.postMessage(searchEpochs(curve, epochs, trapdoor)));
+port.on('message', (trapdoor: Uint8Array) =>
+  port.postMessage(searchEpochs(curve, epochs, trapdoor)),
+);
 port.postMessage('ready');

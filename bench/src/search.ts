@@ -41,17 +41,35 @@ export async function benchSearch(options: BenchOptions): Promise<Report> {
   await Promise.all(workers.map((worker) => worker.terminate()));
 
   const figures = {
-    'search.1core.pairings': figure(oneMs.map((ms, run) => ms / (pairingMs[run] ?? ms)), 'pairings'),
-    'search.1core.seconds': figure(oneMs.map((ms) => ms / 1000), 's'),
-    'search.2workers.seconds': figure(twoMs.map((ms) => ms / 1000), 's'),
-    'search.2workers.speedup': figure(oneMs.map((ms, run) => ms / (twoMs[run] ?? ms)), '×'),
-    'search.naive.seconds': figure(pairingMs.map((ms) => (ms * size.records * size.keywords) / 1000), 's'),
+    'search.1core.pairings': figure(
+      oneMs.map((ms, run) => ms / (pairingMs[run] ?? ms)),
+      'pairings',
+    ),
+    'search.1core.seconds': figure(
+      oneMs.map((ms) => ms / 1000),
+      's',
+    ),
+    'search.2workers.seconds': figure(
+      twoMs.map((ms) => ms / 1000),
+      's',
+    ),
+    'search.2workers.speedup': figure(
+      oneMs.map((ms, run) => ms / (twoMs[run] ?? ms)),
+      '×',
+    ),
+    'search.naive.seconds': figure(
+      pairingMs.map((ms) => (ms * size.records * size.keywords) / 1000),
+      's',
+    ),
     'search.pairing.ms': figure(pairingMs, 'ms'),
   };
   const naive = figures['search.naive.seconds'].value;
   const one = figures['search.1core.seconds'].value;
   return createReport('search', figures, {
-    'search.naive_vs_1core': ratio({ name: 'search.naive.seconds', value: naive }, { name: 'search.1core.seconds', value: one }),
+    'search.naive_vs_1core': ratio(
+      { name: 'search.naive.seconds', value: naive },
+      { name: 'search.1core.seconds', value: one },
+    ),
   });
 }
 

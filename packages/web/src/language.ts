@@ -12,21 +12,30 @@ export function preferredLanguage(): Language {
 
 export const LanguageContext: Context<Language> = createContext<Language>('zh');
 
-export type Translate = (key: MessageKey, values?: Readonly<Record<string, string | number>>) => string;
+export type Translate = (
+  key: MessageKey,
+  values?: Readonly<Record<string, string | number>>,
+) => string;
 
 /** Looks a sentence up and puts values in place of `{name}`. */
 export function useTranslate(): Translate {
   const language = useContext(LanguageContext);
   return (key, values = {}) =>
-    messages[language][key].replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+    messages[language][key].replace(/\{(\w+)\}/g, (whole, name: string) =>
+      String(values[name] ?? whole),
+    );
 }
 
 /** A time with its zone, in the visitor's language. */
 export function formatTime(language: Language, milliseconds: number): string {
-  return new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', {
-    dateStyle: 'medium',
-    timeStyle: 'medium',
-  }).format(milliseconds) + ' ' + timeZone(milliseconds);
+  return (
+    new Intl.DateTimeFormat(language === 'zh' ? 'zh-CN' : 'en-GB', {
+      dateStyle: 'medium',
+      timeStyle: 'medium',
+    }).format(milliseconds) +
+    ' ' +
+    timeZone(milliseconds)
+  );
 }
 
 function timeZone(milliseconds: number): string {

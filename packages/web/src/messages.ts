@@ -1,11 +1,13 @@
 /** Every sentence of the page, in both languages. A missing translation does not compile. */
 const zh = {
   'app.title': '医链',
-  'app.subtitle': '病历归患者：由她决定谁能看、看哪些、看到何时，也看得到谁看过。没有哪家医院、哪个节点能自己读它。',
+  'app.subtitle':
+    '病历归患者：由她决定谁能看、看哪些、看到何时，也看得到谁看过。没有哪家医院、哪个节点能自己读它。',
   'app.footer': '示例人物与病历均为合成。钥匙只在这个浏览器里。',
   'language.label': '语言',
   'consortium.title': '联盟此刻',
-  'consortium.hint': '每个节点是一个独立进程，有自己的数据库和钥匙。三级、二级医院轮流记账，社区医院验证并投票但不记账，监管节点旁观。停掉一个，链照常前进。',
+  'consortium.hint':
+    '每个节点是一个独立进程，有自己的数据库和钥匙。三级、二级医院轮流记账，社区医院验证并投票但不记账，监管节点旁观。停掉一个，链照常前进。',
   'consortium.loading': '正在连接联盟……',
   'consortium.unreachable': '连不上本机的联盟。请确认终端里的 npm start 仍在运行，然后刷新本页。',
   'consortium.mapLabel': '联盟节点与它们的连接',
@@ -26,14 +28,15 @@ const zh = {
   'blocks.label': '最近的区块',
   'blocks.count': '{count} 笔',
   'story.title': '一次卒中转诊',
-  'story.hint': '按顺序点每一步。左边标着是谁在做；每一步都在真实的联盟上发生，勾选项是这个浏览器自己核对过的。',
+  'story.hint':
+    '按顺序点每一步。左边标着是谁在做；每一步都在真实的联盟上发生，勾选项是这个浏览器自己核对过的。',
   'story.do': '执行这一步',
   'story.again': '从头再来',
   'story.running': '进行中……',
   'story.retry': '重试',
-  'who.patient': '患者 王秀兰',
-  'who.doctorA': '社区医生 陈立',
-  'who.doctorB': '三级医院医生 赵敏',
+  'who.patient': '患者',
+  'who.doctorA': '社区医院医生',
+  'who.doctorB': '三级医院医生',
   'who.everyone': '三个人',
   'step.register': '注册：各自在本机生成钥匙，监管机构只签证书',
   'step.visit': '就诊：患者交给社区医院一份就诊包（新的假名）',
@@ -49,7 +52,7 @@ const zh = {
   'grant.minutes': '10 分钟',
   'grant.day': '1 天',
   'grant.week': '7 天',
-  'check.certified': '{who} 的证书由监管机构签发，链上只有{what}',
+  'check.certified': '{who}的证书由监管机构签发，链上只有{what}',
   'check.certified.commitment': '加盐的哈希',
   'check.certified.member': '公钥与角色',
   'check.package': '就诊包 {bytes} 字节：就诊公钥、本院本月的根，没有姓名、没有主密钥',
@@ -72,14 +75,16 @@ const zh = {
   'record.title': '打开的病历',
   'record.keywords': '检索词',
   'chain.title': '链上能看到什么',
-  'chain.hint': '这是任何节点、任何旁观者看到的全部内容。没有姓名、证件号、诊断；授权与访问里也没有假名和记录号。',
+  'chain.hint':
+    '这是任何节点、任何旁观者看到的全部内容。没有姓名、证件号、诊断；授权与访问里也没有假名和记录号。',
   'chain.height': '区块',
   'chain.type': '交易',
   'chain.shows': '可见内容',
   'chain.bytes': '{count} 字节',
   'chain.none': '还没有交易',
   'chain.search': '在全链上寻找她',
-  'chain.searched': '查了 {transactions} 笔交易：患者公钥、证件号、姓名出现 {found} 次；假名与记录号在授权和访问中出现 {linked} 次',
+  'chain.searched':
+    '查了 {transactions} 笔交易：患者公钥、证件号、姓名出现 {found} 次；假名与记录号在授权和访问中出现 {linked} 次',
   'problem.unknown': '出错了：{detail}。可以重试这一步；若仍失败，请看终端里的日志。',
 } as const;
 
@@ -87,13 +92,16 @@ export type MessageKey = keyof typeof zh;
 
 const en: Record<MessageKey, string> = {
   'app.title': 'Yilian',
-  'app.subtitle': 'Records belong to the patient: she decides who opens what, until when, and sees who looked. No hospital and no node can read them on its own.',
+  'app.subtitle':
+    'Records belong to the patient: she decides who opens what, until when, and sees who looked. No hospital and no node can read them on its own.',
   'app.footer': 'All people and records are synthetic. Their keys are in this browser only.',
   'language.label': 'Language',
   'consortium.title': 'The consortium now',
-  'consortium.hint': 'Each node is a process of its own with its own database and keys. Tertiary and secondary hospitals take turns to lead; the community hospital verifies and votes but never leads; the regulator watches. Stop one and the chain goes on.',
+  'consortium.hint':
+    'Each node is a process of its own with its own database and keys. Tertiary and secondary hospitals take turns to lead; the community hospital verifies and votes but never leads; the regulator watches. Stop one and the chain goes on.',
   'consortium.loading': 'Connecting to the consortium …',
-  'consortium.unreachable': 'The consortium on this machine does not answer. See that npm start still runs in the terminal, then reload this page.',
+  'consortium.unreachable':
+    'The consortium on this machine does not answer. See that npm start still runs in the terminal, then reload this page.',
   'consortium.mapLabel': 'Nodes of the consortium and their links',
   'consortium.height': 'block height',
   'node.tertiary': 'Tertiary hospital',
@@ -112,14 +120,15 @@ const en: Record<MessageKey, string> = {
   'blocks.label': 'The latest blocks',
   'blocks.count': '{count} tx',
   'story.title': 'A stroke referral',
-  'story.hint': 'Go through the steps in order. Each says who acts. Every step happens on the real consortium; a tick is something this browser has verified for itself.',
+  'story.hint':
+    'Go through the steps in order. Each says who acts. Every step happens on the real consortium; a tick is something this browser has verified for itself.',
   'story.do': 'Do this step',
   'story.again': 'Start over',
   'story.running': 'Working …',
   'story.retry': 'Try again',
-  'who.patient': 'Patient Wang Xiulan',
-  'who.doctorA': 'Community doctor Chen Li',
-  'who.doctorB': 'Tertiary doctor Zhao Min',
+  'who.patient': 'Patient',
+  'who.doctorA': 'Community doctor',
+  'who.doctorB': 'Tertiary doctor',
   'who.everyone': 'All three',
   'step.register': 'Registration: each makes keys here, the regulator only certifies them',
   'step.visit': 'Visit: the patient hands the community hospital a visit package (a new pseudonym)',
@@ -127,7 +136,8 @@ const en: Record<MessageKey, string> = {
   'step.request': 'Referral: the tertiary doctor asks to see the record',
   'step.grant': 'The patient grants: she sets the period; shares go to three nodes',
   'step.search': 'Search with the trapdoor that the patient gave',
-  'step.open': 'Open: nodes check the grant for themselves and re-encrypt; the doctor decrypts and verifies',
+  'step.open':
+    'Open: nodes check the grant for themselves and re-encrypt; the doctor decrypts and verifies',
   'step.log': 'The patient sees who looked, each opening with a proof',
   'step.revoke': 'The patient revokes the grant',
   'step.retry': 'The doctor tries to open it again',
@@ -138,17 +148,20 @@ const en: Record<MessageKey, string> = {
   'check.certified': '{who}: certified by the regulator; the chain holds only {what}',
   'check.certified.commitment': 'a salted hash',
   'check.certified.member': 'key and role',
-  'check.package': 'Visit package of {bytes} bytes: visit key and the roots of this hospital and month; no name, no master key',
+  'check.package':
+    'Visit package of {bytes} bytes: visit key and the roots of this hospital and month; no name, no master key',
   'check.pseudonym': 'Pseudonym of this visit: {pid}',
   'check.stored': 'Ciphertext of {bytes} bytes; two operators each hold a copy and signed for it',
   'check.ordered': 'Ordered in block {height}; its receipt verified against the block certificate',
   'check.acknowledged': 'The patient opened every key slot that is hers and signed',
-  'check.requested': 'The chain shows a commitment only; purpose and certificate are sealed to the patient',
+  'check.requested':
+    'The chain shows a commitment only; purpose and certificate are sealed to the patient',
   'check.seen': 'The patient sees: {who}, purpose: {purpose}',
   'check.granted': '{t} of {n} nodes checked their share and acknowledged',
   'check.until': 'valid until {time}',
   'check.found': 'found {count} in {ms} ms',
-  'check.twoStep': 'Two-step check: the grant is active; the ciphertext hashes to the digest on chain',
+  'check.twoStep':
+    'Two-step check: the grant is active; the ciphertext hashes to the digest on chain',
   'check.shares': 'the shares of {t} nodes verify',
   'check.signature': 'the signature of the doctor who wrote it verifies',
   'check.access': 'Opening {number}: {time}, served by {nodes}',
@@ -158,15 +171,21 @@ const en: Record<MessageKey, string> = {
   'record.title': 'The opened record',
   'record.keywords': 'Keywords',
   'chain.title': 'What the chain shows',
-  'chain.hint': 'This is all that any node or onlooker can see. No name, no ID number, no diagnosis; grants and accesses hold neither pseudonym nor record id.',
+  'chain.hint':
+    'This is all that any node or onlooker can see. No name, no ID number, no diagnosis; grants and accesses hold neither pseudonym nor record id.',
   'chain.height': 'Block',
   'chain.type': 'Transaction',
   'chain.shows': 'Visible',
   'chain.bytes': '{count} bytes',
   'chain.none': 'No transactions yet',
   'chain.search': 'Look for her on the whole chain',
-  'chain.searched': '{transactions} transactions searched: her public key, ID number and name occur {found} times; pseudonyms and record ids occur {linked} times in grants and accesses',
-  'problem.unknown': 'Something failed: {detail}. Try the step again; if it fails again, look at the log in the terminal.',
+  'chain.searched':
+    '{transactions} transactions searched: her public key, ID number and name occur {found} times; pseudonyms and record ids occur {linked} times in grants and accesses',
+  'problem.unknown':
+    'Something failed: {detail}. Try the step again; if it fails again, look at the log in the terminal.',
 };
 
-export const messages: Readonly<Record<'zh' | 'en', Readonly<Record<MessageKey, string>>>> = { zh, en };
+export const messages: Readonly<Record<'zh' | 'en', Readonly<Record<MessageKey, string>>>> = {
+  zh,
+  en,
+};

@@ -24,7 +24,18 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
-const STEPS = ['register', 'visit', 'issue', 'request', 'grant', 'search', 'open', 'log', 'revoke', 'retry'];
+const STEPS = [
+  'register',
+  'visit',
+  'issue',
+  'request',
+  'grant',
+  'search',
+  'open',
+  'log',
+  'revoke',
+  'retry',
+];
 
 async function startConsortium(home: string): Promise<{ process: ChildProcess; url: string }> {
   const child = spawn(process.execPath, [join(ROOT, 'packages/node/dist/main.js')], {
@@ -38,7 +49,9 @@ async function startConsortium(home: string): Promise<{ process: ChildProcess; u
       const found = /https?:\/\/\S+/.exec(printed);
       if (found !== null) resolve(found[0]);
     });
-    child.once('exit', (code) => reject(new Error(`the consortium ended with code ${code}: ${printed}`)));
+    child.once('exit', (code) =>
+      reject(new Error(`the consortium ended with code ${code}: ${printed}`)),
+    );
   });
   return { process: child, url };
 }
@@ -78,11 +91,17 @@ describe.skipIf(!available)('the page in Chromium', () => {
     for (const step of STEPS) {
       const item = page.locator(`.step[data-step="${step}"]`);
       await item.locator('button').first().click();
-      await page.waitForSelector(`.step[data-step="${step}"][data-state="done"], .step[data-step="${step}"][data-state="failed"]`);
-      expect(await item.getAttribute('data-state'), `${step}: ${await item.innerText()}`).toBe('done');
+      await page.waitForSelector(
+        `.step[data-step="${step}"][data-state="done"], .step[data-step="${step}"][data-state="failed"]`,
+      );
+      expect(await item.getAttribute('data-state'), `${step}: ${await item.innerText()}`).toBe(
+        'done',
+      );
     }
     expect(await page.locator('.step[data-step="open"] .record dd').count()).toBeGreaterThan(0);
-    expect(await page.locator('.step[data-step="retry"] .checks li.refused').count()).toBeGreaterThan(0);
+    expect(
+      await page.locator('.step[data-step="retry"] .checks li.refused').count(),
+    ).toBeGreaterThan(0);
   });
 
   test('the chain shows nothing about her', async () => {
@@ -98,9 +117,12 @@ describe.skipIf(!available)('the page in Chromium', () => {
     const node = page.locator('.node').nth(1);
     await node.locator('button', { hasText: 'Kill' }).click();
     await page.waitForSelector('.node.stopped');
-    const before = Number(await page.locator('.ribbon .block').last().locator('strong').innerText());
+    const before = Number(
+      await page.locator('.ribbon .block').last().locator('strong').innerText(),
+    );
     await page.waitForFunction(
-      (height) => Number(document.querySelector('.ribbon .block:last-child strong')?.textContent) > height,
+      (height) =>
+        Number(document.querySelector('.ribbon .block:last-child strong')?.textContent) > height,
       before,
     );
     await page.locator('.node.stopped button', { hasText: 'Start' }).click();

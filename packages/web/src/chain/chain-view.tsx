@@ -34,9 +34,11 @@ export function ChainView({
 
   const search = (): void => {
     setProblem(undefined);
-    session.lookForHer().then(setSightings, (error: unknown) =>
-      setProblem(error instanceof Error ? error.message : String(error)),
-    );
+    session
+      .lookForHer()
+      .then(setSightings, (error: unknown) =>
+        setProblem(error instanceof Error ? error.message : String(error)),
+      );
   };
 
   return (
@@ -61,7 +63,9 @@ export function ChainView({
           {t('chain.searched', { ...sightings })}
         </p>
       )}
-      {problem !== undefined && <p className="problem">{t('problem.unknown', { detail: problem })}</p>}
+      {problem !== undefined && (
+        <p className="problem">{t('problem.unknown', { detail: problem })}</p>
+      )}
       {seen.length === 0 ? (
         <p className="hint">{t('chain.none')}</p>
       ) : (

@@ -59,7 +59,12 @@ export function useConsortium(platform: Platform): ConsortiumState {
       while (!ended.signal.aborted) {
         try {
           // oxlint-disable-next-line no-await-in-loop -- a stream that is opened again when it ends
-          for await (const block of watchBlocks(platform, ready.anchor.chainId, node, ended.signal)) {
+          for await (const block of watchBlocks(
+            platform,
+            ready.anchor.chainId,
+            node,
+            ended.signal,
+          )) {
             const shown = {
               height: Number(block.height),
               timeMs: block.timeMs,

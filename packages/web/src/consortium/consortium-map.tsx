@@ -31,18 +31,25 @@ export function ConsortiumMap({
   const t = useTranslate();
   const placed = place(nodes);
   return (
-    <svg className="map" viewBox={`0 0 ${SIZE} ${SIZE}`} role="img" aria-label={t('consortium.mapLabel')}>
+    <svg
+      className="map"
+      viewBox={`0 0 ${SIZE} ${SIZE}`}
+      role="img"
+      aria-label={t('consortium.mapLabel')}
+    >
       {placed.flatMap((from, i) =>
-        placed.slice(i + 1).map((to) => (
-          <line
-            key={`${from.node.id}-${to.node.id}`}
-            x1={from.x}
-            y1={from.y}
-            x2={to.x}
-            y2={to.y}
-            className={from.node.running && to.node.running ? 'link' : 'link cut'}
-          />
-        )),
+        placed
+          .slice(i + 1)
+          .map((to) => (
+            <line
+              key={`${from.node.id}-${to.node.id}`}
+              x1={from.x}
+              y1={from.y}
+              x2={to.x}
+              y2={to.y}
+              className={from.node.running && to.node.running ? 'link' : 'link cut'}
+            />
+          )),
       )}
       <text x={SIZE / 2} y={SIZE / 2 - 6} className="map-height">
         {height ?? '–'}
@@ -52,7 +59,9 @@ export function ConsortiumMap({
       </text>
       {placed.map(({ node, x, y }) => (
         <g key={node.id} className={node.running ? 'running' : 'stopped'}>
-          {node.consensusKey === primary && node.running && <circle cx={x} cy={y} r={25} className="halo" key={height} />}
+          {node.consensusKey === primary && node.running && (
+            <circle cx={x} cy={y} r={25} className="halo" key={height} />
+          )}
           <circle cx={x} cy={y} r={18} className={`map-node ${node.tier}`} />
           <text x={x} y={y + 5} className="map-letter">
             {t(`node.${node.tier}.letter`)}

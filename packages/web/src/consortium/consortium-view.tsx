@@ -28,10 +28,19 @@ export function ConsortiumView({
           <h2 id="consortium-title">{t('consortium.title')}</h2>
           <p className="hint">{t('consortium.hint')}</p>
           <div className="consortium">
-            <ConsortiumMap nodes={consortium.nodes} primary={primary} height={blocks.at(-1)?.height} />
+            <ConsortiumMap
+              nodes={consortium.nodes}
+              primary={primary}
+              height={blocks.at(-1)?.height}
+            />
             <ul className="nodes">
               {consortium.nodes.map((node) => (
-                <NodeRow key={node.id} node={node} leads={node.running && node.consensusKey === primary} platform={platform} />
+                <NodeRow
+                  key={node.id}
+                  node={node}
+                  leads={node.running && node.consensusKey === primary}
+                  platform={platform}
+                />
               ))}
             </ul>
           </div>
@@ -70,7 +79,12 @@ function NodeRow({
             <button type="button" disabled={busy} onClick={() => act('stop')}>
               {t('node.stop')}
             </button>
-            <button type="button" disabled={busy} onClick={() => act('kill')} title={t('node.killHint')}>
+            <button
+              type="button"
+              disabled={busy}
+              onClick={() => act('kill')}
+              title={t('node.killHint')}
+            >
               {t('node.kill')}
             </button>
           </>

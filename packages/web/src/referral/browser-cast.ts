@@ -1,12 +1,17 @@
 /** The referral played for real: three people with keys in this page, against the running consortium. */
 import { describeResource } from '@yilian/client/content/describe';
 import { parseBundle } from '@yilian/client/content/fhir-bundle';
-import { isJsonObject, parseJson } from '@yilian/client/content/json';
+import { isJsonObject, objectAt, objectsAt, parseJson } from '@yilian/client/content/json';
 import { toRecordDraft } from '@yilian/client/content/record-draft';
 import { generateSampleCase } from '@yilian/client/content/sample-bundle';
 import { splitBundle } from '@yilian/client/content/split-bundle';
 import { requestEnrolment } from '@yilian/client/demo-consortium';
-import { createDoctor, type Doctor, type GrantedRecord, type SearchHit } from '@yilian/client/doctor';
+import {
+  createDoctor,
+  type Doctor,
+  type GrantedRecord,
+  type SearchHit,
+} from '@yilian/client/doctor';
 import { enrolMember } from '@yilian/client/enrolment';
 import { probeHolders } from '@yilian/client/holder-probe';
 import {
@@ -26,6 +31,8 @@ const AUTHOR_HOSPITAL = 'community-1';
 const REFERRED_HOSPITAL = 'tertiary-1';
 const SECONDS_BEFORE_NOW = 600;
 const FACTS_SHOWN = 14;
+const SERVED_TRIES = 10;
+const SERVED_PAUSE_MS = 400;
 
 /** A step was asked for before the one it stands on. */
 class StoryOrderError extends Error {
@@ -102,9 +109,18 @@ export function createBrowserCast(session: Session): Cast {
     };
     return {
       checks: [
-        { key: 'check.certified', values: { who: { key: 'who.patient' }, what: { key: 'check.certified.commitment' } } },
-        { key: 'check.certified', values: { who: { key: 'who.doctorA' }, what: { key: 'check.certified.member' } } },
-        { key: 'check.certified', values: { who: { key: 'who.doctorB' }, what: { key: 'check.certified.member' } } },
+        {
+          key: 'check.certified',
+          values: { who: { key: 'who.patient' }, what: { key: 'check.certified.commitment' } },
+        },
+        {
+          key: 'check.certified',
+          values: { who: { key: 'who.doctorA' }, what: { key: 'check.certified.member' } },
+        },
+        {
+          key: 'check.certified',
+          values: { who: { key: 'who.doctorB' }, what: { key: 'check.certified.member' } },
+        },
       ],
     };
   }
@@ -127,10 +143,18 @@ export function createBrowserCast(session: Session): Cast {
   async function issue(): Promise<StepResult> {
     const { patient, author } = need(progress.people, 'registration');
     const code = need(progress.visitCode, 'the visit');
-    const admitted = admitVisit({ curve, context: network.context, hospital: AUTHOR_HOSPITAL, code });
+    const admitted = admitVisit({
+      curve,
+      context: network.context,
+      hospital: AUTHOR_HOSPITAL,
+      code,
+    });
     const [clinical] = splitBundle(parseBundle(JSON.stringify(sample.visits)));
     const draft = toRecordDraft(need(clinical, 'the sample record'));
-    const { recordId, final } = await author.issueRecord({ visit: visitOfPackage(curve, admitted), draft });
+    const { recordId, final } = await author.issueRecord({
+      visit: visitOfPackage(curve, admitted),
+      draft,
+    });
     progress.recordId = recordId;
     const record = need(await reader.record(recordId), 'the record on chain');
     await patient.acknowledge(recordId);
@@ -164,7 +188,10 @@ export function createBrowserCast(session: Session): Cast {
     return {
       checks: [
         { key: 'check.requested', values: {} },
-        { key: 'check.seen', values: { who: `${requester.name}, ${requester.institution}`, purpose: wish.purpose } },
+        {
+          key: 'check.seen',
+          values: { who: `${requester.name}, ${requester.institution}`, purpose: wish.purpose },
+        },
       ],
     };
   }
@@ -219,7 +246,18 @@ export function createBrowserCast(session: Session): Cast {
 
   async function log(): Promise<StepResult> {
     const { patient } = need(progress.people, 'registration');
-    const entries = await patient.accessLog();
+    let entries = await patient.accessLog();
+    // Nodes state their releases on chain in the block after: asked and served are separate facts.
+    for (
+      let tries = 0;
+      tries < SERVED_TRIES && entries.some(({ servedBy }) => servedBy.length === 0);
+      tries++
+    ) {
+      // oxlint-disable-next-line no-await-in-loop -- waiting for the next block
+      await platform.wait(SERVED_PAUSE_MS);
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      entries = await patient.accessLog();
+    }
     const nameOf = (member: Uint8Array): string => network.findNode(member)?.name ?? '?';
     return {
       checks: [
@@ -261,7 +299,11 @@ export function createBrowserCast(session: Session): Cast {
     });
     for (const { node, refusal } of answers) {
       if (refusal === null) throw new Error(`${node} served a revoked grant`);
-      checks.push({ key: 'check.refused', values: { reason: `${node}: ${refusal}` }, refused: true });
+      checks.push({
+        key: 'check.refused',
+        values: { reason: `${node}: ${refusal}` },
+        refused: true,
+      });
     }
     return { checks };
   }
@@ -288,11 +330,13 @@ async function showRecord(opened: GrantedRecord): Promise<OpenedRecord> {
     if (facts.length >= FACTS_SHOWN) break;
     // oxlint-disable-next-line no-await-in-loop -- a record's sections in their order
     const text = new TextDecoder().decode(await readSection(section));
-    const parsed = parseJson(text);
-    for (const resource of Array.isArray(parsed) ? parsed : [parsed]) {
-      if (!isJsonObject(resource) || facts.length >= FACTS_SHOWN) continue;
-      const line = describeResource(resource);
-      if (line.title !== '') facts.push({ name: line.resourceType, value: `${line.title} ${line.detail}`.trim() });
+    const collection = parseJson(text);
+    if (!isJsonObject(collection)) continue;
+    for (const entry of objectsAt(collection, 'entry')) {
+      const line = describeResource(objectAt(entry, 'resource'));
+      if (facts.length >= FACTS_SHOWN) break;
+      if (line.title !== '')
+        facts.push({ name: line.resourceType, value: `${line.title} ${line.detail}`.trim() });
     }
   }
   return { facts };

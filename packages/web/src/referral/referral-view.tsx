@@ -1,5 +1,11 @@
 import { type ReactElement, useCallback, useContext, useState } from 'react';
-import { formatTime, type Language, LanguageContext, type Translate, useTranslate } from '../language.ts';
+import {
+  formatTime,
+  type Language,
+  LanguageContext,
+  type Translate,
+  useTranslate,
+} from '../language.ts';
 import type { MessageKey } from '../messages.ts';
 import type { Session } from '../session.ts';
 import { createBrowserCast } from './browser-cast.ts';
@@ -89,7 +95,9 @@ function sayValue(value: ShownValue, t: Translate, language: Language): string |
 }
 
 function sayCheck(check: CheckLine, t: Translate, language: Language): string {
-  const values = Object.entries(check.values).map(([name, value]) => [name, sayValue(value, t, language)] as const);
+  const values = Object.entries(check.values).map(
+    ([name, value]) => [name, sayValue(value, t, language)] as const,
+  );
   return t(check.key, Object.fromEntries(values));
 }
 
@@ -111,19 +119,34 @@ function Step({
   const t = useTranslate();
   const language = useContext(LanguageContext);
   return (
-    <li className={`step ${state.kind} ${now ? 'now' : ''}`} data-step={step} data-state={state.kind}>
+    <li
+      className={`step ${state.kind} ${now ? 'now' : ''}`}
+      data-step={step}
+      data-state={state.kind}
+    >
       <div className="step-head">
         <span className="step-number">{number}</span>
         <h3>{t(`step.${step}`)}</h3>
         <span className="who">{t(ACTOR[step])}</span>
         {now && (
-          <button type="button" className={step === 'revoke' ? 'danger' : 'primary'} disabled={state.kind === 'running'} onClick={perform}>
-            {state.kind === 'running' ? t('story.running') : state.kind === 'failed' ? t('story.retry') : t('story.do')}
+          <button
+            type="button"
+            className={step === 'revoke' ? 'danger' : 'primary'}
+            disabled={state.kind === 'running'}
+            onClick={perform}
+          >
+            {state.kind === 'running'
+              ? t('story.running')
+              : state.kind === 'failed'
+                ? t('story.retry')
+                : t('story.do')}
           </button>
         )}
       </div>
       {now && children}
-      {state.kind === 'failed' && <p className="problem">{t('problem.unknown', { detail: state.detail })}</p>}
+      {state.kind === 'failed' && (
+        <p className="problem">{t('problem.unknown', { detail: state.detail })}</p>
+      )}
       {state.kind === 'done' && (
         <>
           <ul className="checks">

@@ -18,7 +18,11 @@ export const STEPS = [
 export type StepName = (typeof STEPS)[number];
 
 /** A value inside a sentence: as it stands, another sentence, or a time to be written with its zone. */
-export type ShownValue = string | number | { readonly key: MessageKey } | { readonly timeMs: number };
+export type ShownValue =
+  | string
+  | number
+  | { readonly key: MessageKey }
+  | { readonly timeMs: number };
 
 /** One thing that this browser has verified, or a refusal that was expected. */
 export interface CheckLine {
@@ -111,7 +115,11 @@ export function useStory(createCast: () => Cast): {
         },
         (error: unknown) => {
           if (cast.current === acting)
-            dispatch({ kind: 'failed', step, detail: error instanceof Error ? error.message : String(error) });
+            dispatch({
+              kind: 'failed',
+              step,
+              detail: error instanceof Error ? error.message : String(error),
+            });
         },
       );
     },
