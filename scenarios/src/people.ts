@@ -84,6 +84,13 @@ export class People {
     return { network, reader, patient };
   }
 
+  /** Somebody with keys and no certificate. */
+  stranger(): PatientPerson {
+    const { network, reader } = this.connect();
+    const keyring = createPatientKeyring({ ...this.platform, chainId: network.anchor.chainId });
+    return { network, reader, patient: createPatient(network, reader, createKeyringSlot(keyring)) };
+  }
+
   /** A device that knows nothing but K_patient and a. */
   recoverDevice(kit: Uint8Array): PatientPerson {
     const { network, reader } = this.connect();
