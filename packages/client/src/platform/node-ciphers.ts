@@ -1,12 +1,20 @@
 /// <reference types="node" />
 /**
- * The primitives of crypto/primitives on OpenSSL. Everything answers at once.
+ * The primitives of crypto/primitives on OpenSSL. Everything answers at once, but for the digest of
+ * large inputs.
  * `authTagLength` is always given: without it Node takes tags of 4 bytes.
  */
-import { createCipheriv, createDecipheriv, createHash, createPublicKey, verify } from 'node:crypto';
-import { assertAeadInput, type SyncAead, TAG_BYTES } from '@yilian/crypto/aead';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createPublicKey,
+  verify,
+  webcrypto,
+} from 'node:crypto';
+import { assertAeadInput, type Eventual, type SyncAead, TAG_BYTES } from '@yilian/crypto/aead';
 import { type Bytes, concatBytes, fromHex } from '@yilian/crypto/bytes';
-import type { SyncPrimitives } from '@yilian/crypto/primitives';
+import type { Primitives } from '@yilian/crypto/primitives';
 import { precheckSignature, type SignatureClaim } from '@yilian/crypto/signature';
 
 /** The same memory without Buffer's own `slice`, which shares where Uint8Array's copies. */
@@ -56,6 +64,49 @@ function sha256(...parts: readonly Bytes[]): Bytes {
   return plain(hash.digest());
 }
 
+/** Below this a copy and two changes of thread cost more than hashing at once. */
+const DIGEST_ELSEWHERE_BYTES_MIN = 131_072;
+/** Above this the copy costs memory that no chunk of a record asks for. */
+const DIGEST_ELSEWHERE_BYTES_MAX = 2_097_152;
+
+/** Digests under way on other threads; one more is made at once, so that no thread waits for another. */
+const DIGESTS_ELSEWHERE_MAX = 3;
+
+/**
+ * Large inputs are hashed on libuv's threads, through WebCrypto, as long as those keep up. WebCrypto
+ * copies its input before it returns, so one buffer joins the parts of all calls.
+ */
+function createDigest(): Primitives['digest'] {
+  let joined = new Uint8Array(0);
+  let elsewhere = 0;
+
+  async function digestElsewhere(input: Uint8Array<ArrayBuffer>): Promise<Bytes> {
+    elsewhere++;
+    try {
+      return new Uint8Array(await webcrypto.subtle.digest('SHA-256', input));
+    } finally {
+      elsewhere--;
+    }
+  }
+
+  return (...parts): Eventual<Bytes> => {
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    if (
+      length < DIGEST_ELSEWHERE_BYTES_MIN ||
+      length > DIGEST_ELSEWHERE_BYTES_MAX ||
+      elsewhere >= DIGESTS_ELSEWHERE_MAX
+    )
+      return sha256(...parts);
+    if (joined.length < length) joined = new Uint8Array(length);
+    let offset = 0;
+    for (const part of parts) {
+      joined.set(part, offset);
+      offset += part.length;
+    }
+    return digestElsewhere(joined.subarray(0, length));
+  };
+}
+
 function encryptBlocks(key: Bytes, blocks: Bytes): Bytes {
   const cipher = createCipheriv('aes-256-ecb', key, null);
   cipher.setAutoPadding(false);
@@ -81,7 +132,13 @@ function verifySignature(claim: SignatureClaim): boolean {
   }
 }
 
+/** A platform that answers everything at once but the digest of large inputs. */
+export interface NodePrimitives extends Primitives {
+  readonly aead: SyncAead;
+  readonly verifySignature: (claim: SignatureClaim) => boolean;
+}
+
 /** OpenSSL through `node:crypto`; the same values as `purePrimitives`. */
-export function createNodePrimitives(): SyncPrimitives {
-  return { sha256, digest: sha256, aead: nodeAead, encryptBlocks, verifySignature };
+export function createNodePrimitives(): NodePrimitives {
+  return { sha256, digest: createDigest(), aead: nodeAead, encryptBlocks, verifySignature };
 }

@@ -1,0 +1,223 @@
+/** Who I am: connection, keys, enrolment, recovery, status. */
+import { readFileSync } from 'node:fs';
+import { fetchConsortium } from '@yilian/client/connect';
+import { enrolMember, enrolPatient } from '@yilian/client/enrolment';
+import { ClientError, NetworkError, ProblemError } from '@yilian/client/failure';
+import {
+  createMemberKeyring,
+  createPatientKeyring,
+  exportRecoveryKit,
+  importRecoveryKit,
+} from '@yilian/client/keyring';
+import { replaceFile } from '@yilian/client/platform/node-platform';
+import { encodeTrustAnchor, parseTrustAnchor, trustAnchorFromHex } from '@yilian/client/trust-anchor';
+import { ROUTES } from '@yilian/api/routes';
+import { fromBase64Url, toBase64Url, toHex } from '@yilian/crypto/bytes';
+import { deriveMemberId } from '@yilian/ledger/ids';
+import { publicKey } from '@yilian/crypto/signature';
+import type { Command } from '../command.ts';
+import { EXIT, UsageError } from '../exit-code.ts';
+
+const connect: Command = {
+  name: 'connect',
+  usage: 'connect URL [--anchor TEXT]',
+  summary: { en: 'remember a consortium and its trust anchor', zh: '记住一个联盟及其信任锚' },
+  options: { anchor: { type: 'string' } },
+  run: async (session, options) => {
+    const consortium = await fetchConsortium(session.platform, options.argument(0, 'URL'));
+    const wished = options.text('anchor');
+    const found = trustAnchorFromHex(consortium.anchor);
+    if (wished !== undefined) {
+      const anchor = parseTrustAnchor(wished);
+      if (encodeTrustAnchor(anchor) !== encodeTrustAnchor(found))
+        throw new ClientError('badAnchor', 'the consortium is not the one of the anchor');
+    }
+    await session.saveConsortium(consortium);
+    const { chainId } = consortium.anchor;
+    session.answer(
+      { chainId, nodes: consortium.nodes.length, anchor: encodeTrustAnchor(found) },
+      [session.say('connected', { chain: chainId, nodes: consortium.nodes.length })],
+    );
+    return EXIT.ok;
+  },
+};
+
+const keys: Command = {
+  name: 'keys',
+  usage:
+    'keys create --role patient|doctor|department [--institution I --name N] | keys list | keys show | keys kit --out FILE',
+  summary: { en: 'make, list or show keyrings; write the recovery kit', zh: '生成、列出或查看密钥环；导出恢复包' },
+  options: {
+    role: { type: 'string' },
+    institution: { type: 'string' },
+    operator: { type: 'string' },
+    name: { type: 'string' },
+    out: { type: 'string' },
+  },
+  run: async (session, options) => {
+    const action = options.argument(0, 'create, list, show or kit');
+    switch (action) {
+      case 'create': {
+        if (session.hasKeyring(session.keyringName))
+          throw new UsageError(`keyring ${session.keyringName} exists`);
+        const { chainId } = session.connect().network.anchor;
+        const { randomBytes, curve } = session.platform;
+        const role = options.required('role');
+        if (role !== 'patient' && role !== 'doctor' && role !== 'department')
+          throw new UsageError('--role is patient, doctor or department');
+        const keyring =
+          role === 'patient'
+            ? createPatientKeyring({ chainId, curve, randomBytes })
+            : createMemberKeyring({
+                chainId,
+                role,
+                institution: options.required('institution'),
+                operator: options.text('operator') ?? options.required('institution'),
+                name: options.required('name'),
+                randomBytes,
+              });
+        await session.writeKeyring(session.keyringName, keyring);
+        const file = session.keyringFile(session.keyringName);
+        session.answer({ keyring: session.keyringName, file }, [
+          session.say('keysMade', { name: session.keyringName, file }),
+        ]);
+        return EXIT.ok;
+      }
+      case 'list':
+        session.answer({ keyrings: session.keyringNames() }, session.keyringNames());
+        return EXIT.ok;
+      case 'show': {
+        const { current } = await session.keyring();
+        const isEnrolled = current.certificate !== null;
+        const member =
+          current.kind === 'member'
+            ? toHex(deriveMemberId(current, publicKey(current.signingSeed)))
+            : null;
+        const role = current.kind === 'member' ? current.role : 'patient';
+        session.answer({ role, enrolled: isEnrolled, member }, [
+          `${role} ${member ?? ''} ${isEnrolled ? '' : session.say('nextEnrol')}`.trim(),
+        ]);
+        return EXIT.ok;
+      }
+      case 'kit': {
+        const { current } = await session.keyring();
+        if (current.kind !== 'patient') throw new UsageError('only patients have a recovery kit');
+        const file = options.required('out');
+        const text = `${toBase64Url(exportRecoveryKit(current))}\n`;
+        await replaceFile(file, new TextEncoder().encode(text));
+        session.answer({ file }, [session.say('kitWritten', { file })]);
+        return EXIT.ok;
+      }
+      default:
+        throw new UsageError(`keys has no action ${action}`);
+    }
+  },
+};
+
+const enrol: Command = {
+  name: 'enrol',
+  usage: 'enrol --secret HEX [--identity ID] [--licence L]',
+  summary: { en: 'have the regulator certify this keyring', zh: '由监管方认证此密钥环' },
+  options: {
+    secret: { type: 'string' },
+    identity: { type: 'string' },
+    licence: { type: 'string' },
+  },
+  run: async (session, options) => {
+    const slot = await session.keyring();
+    const { network, reader } = session.connect();
+    const secret = options.hex('secret', 16);
+    const { current } = slot;
+    const licence = options.text('licence');
+    await slot.update(
+      current.kind === 'patient'
+        ? await enrolPatient(network, reader, current, {
+            identity: options.required('identity'),
+            secret,
+          })
+        : await enrolMember(network, reader, current, {
+            secret,
+            ...(licence === undefined ? {} : { licence }),
+          }),
+    );
+    const member =
+      current.kind === 'member'
+        ? toHex(deriveMemberId(current, publicKey(current.signingSeed)))
+        : null;
+    session.answer({ enrolled: true, member }, [
+      session.say('enrolled', { name: session.keyringName }),
+      ...(member === null ? [] : [member]),
+    ]);
+    return EXIT.ok;
+  },
+};
+
+const recover: Command = {
+  name: 'recover',
+  usage: 'recover --kit FILE --identity ID [--hospital H]…',
+  summary: {
+    en: 'find everything again on a new device, from the recovery kit alone',
+    zh: '仅凭恢复包在新设备上找回全部内容',
+  },
+  options: {
+    kit: { type: 'string' },
+    identity: { type: 'string' },
+    hospital: { type: 'string', multiple: true },
+  },
+  run: async (session, options) => {
+    if (session.hasKeyring(session.keyringName))
+      throw new UsageError(`keyring ${session.keyringName} exists: choose a new name by --as`);
+    const kit = readFileSync(options.required('kit'), 'utf8').trim();
+    const keyring = importRecoveryKit(fromBase64Url(kit));
+    await session.writeKeyring(session.keyringName, keyring);
+    const patient = await session.patient();
+    const hospitals = options.texts('hospital');
+    await patient.recover({
+      identity: options.required('identity'),
+      ...(hospitals.length === 0 ? {} : { hospitals }),
+      onProgress: session.onProgress,
+    });
+    const visits = patient.visits().length;
+    const records = (await patient.listRecords()).length;
+    const grants = (await patient.listGrants()).length;
+    session.answer({ visits, records, grants }, [
+      session.say('recovered', { visits, records, grants }),
+    ]);
+    return EXIT.ok;
+  },
+};
+
+const status: Command = {
+  name: 'status',
+  usage: 'status',
+  summary: { en: 'how the nodes do, and the verified height', zh: '节点状态与已验证高度' },
+  options: {},
+  run: async (session) => {
+    const { network, reader } = session.connect();
+    const nodes: { name: string; height: string | null; role: string | null }[] = [];
+    for (const node of network.nodes)
+      try {
+        const document = await network.transport.call(node, ROUTES.getStatus, {
+          params: {},
+          timeoutMs: 3_000,
+        });
+        nodes.push({ name: node.name, height: document.height, role: document.role });
+      } catch (error) {
+        if (!(error instanceof NetworkError) && !(error instanceof ProblemError)) throw error;
+        nodes.push({ name: node.name, height: null, role: null });
+      }
+    const { height } = await reader.head({ fresh: true });
+    const { chainId } = network.anchor;
+    session.answer({ chainId, verifiedHeight: String(height), nodes }, [
+      `${chainId} ${height}`,
+      ...nodes.map(({ name, height: at, role }) =>
+        at === null || role === null
+          ? session.say('nodeDown', { name })
+          : session.say('nodeUp', { name, height: at, role }),
+      ),
+    ]);
+    return EXIT.ok;
+  },
+};
+
+export const IDENTITY_COMMANDS: readonly Command[] = [connect, keys, enrol, recover, status];

@@ -1,0 +1,71 @@
+/** Receipts: fetched with a connection, verified without one. */
+import { readFileSync } from 'node:fs';
+import { replaceFile } from '@yilian/client/platform/node-platform';
+import { createReceiptFile, verifyReceiptFile } from '@yilian/client/receipt-verification';
+import { parseTrustAnchor } from '@yilian/client/trust-anchor';
+import { toHex } from '@yilian/crypto/bytes';
+import { toTransactionId } from '@yilian/ledger/ids';
+import { type Command, parseHex } from '../command.ts';
+import { EXIT, UsageError } from '../exit-code.ts';
+
+const receipt: Command = {
+  name: 'receipt',
+  usage: 'receipt TRANSACTION --out FILE',
+  summary: { en: 'fetch the receipt of a transaction', zh: '获取交易回执' },
+  options: { out: { type: 'string' } },
+  run: async (session, options) => {
+    const { network, reader } = session.connect();
+    const id = toTransactionId(parseHex(options.argument(0, 'TRANSACTION'), 32, 'TRANSACTION'));
+    const file = options.required('out');
+    const final = await reader.transaction(id);
+    if (final === undefined) throw new UsageError(`no transaction ${toHex(id)} is final`);
+    await replaceFile(file, await createReceiptFile(network, final.receipt));
+    session.answer({ file, outcome: final.leaf.outcome, height: final.leaf.height }, [
+      session.say('receiptWritten', { file }),
+    ]);
+    return EXIT.ok;
+  },
+};
+
+const verify: Command = {
+  name: 'verify',
+  usage: 'verify FILE [--anchor TEXT]',
+  summary: { en: 'verify a receipt offline, against the trust anchor alone', zh: '仅凭信任锚离线验证回执' },
+  options: { anchor: { type: 'string' } },
+  run: (session, options) => {
+    const text = options.text('anchor');
+    const anchor = text === undefined ? session.connect().network.anchor : parseTrustAnchor(text);
+    let file: Uint8Array;
+    const path = options.argument(0, 'FILE');
+    try {
+      file = new Uint8Array(readFileSync(path));
+    } catch {
+      throw new UsageError(`${path} cannot be read`);
+    }
+    const verdict = verifyReceiptFile(anchor, file);
+    if (!verdict.ok) {
+      session.answer({ valid: false, code: verdict.code }, [
+        session.say('receiptFails', { code: verdict.code }),
+      ]);
+      return Promise.resolve(EXIT.verification);
+    }
+    const { transaction, leaf, provenBy, signers, validators } = verdict.receipt;
+    const { type } = transaction.body;
+    session.answer(
+      {
+        valid: true,
+        transaction: toHex(transaction.id),
+        type,
+        outcome: leaf.outcome,
+        height: leaf.height,
+        provenBy: String(provenBy.height),
+        signers,
+        validators,
+      },
+      [session.say('receiptHolds', { type, outcome: leaf.outcome, height: leaf.height, signers, validators })],
+    );
+    return Promise.resolve(EXIT.ok);
+  },
+};
+
+export const RECEIPT_COMMANDS: readonly Command[] = [receipt, verify];

@@ -1,0 +1,112 @@
+#!/usr/bin/env node
+/** `yilian`: the commands of members. Exit codes: exit-code.ts. */
+import { parseArgs } from 'node:util';
+import { type Command, Options } from './command.ts';
+import { CONSENT_COMMANDS } from './commands/consent.ts';
+import { IDENTITY_COMMANDS } from './commands/identity.ts';
+import { RECEIPT_COMMANDS } from './commands/receipts.ts';
+import { RECORD_COMMANDS } from './commands/records.ts';
+import { describeFailure, EXIT, UsageError } from './exit-code.ts';
+import { type Language, say } from './messages.ts';
+import { openSession } from './session.ts';
+
+const COMMANDS: readonly Command[] = [
+  ...IDENTITY_COMMANDS,
+  ...RECORD_COMMANDS,
+  ...CONSENT_COMMANDS,
+  ...RECEIPT_COMMANDS,
+];
+
+const COMMON = {
+  home: { type: 'string' },
+  as: { type: 'string' },
+  lang: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const;
+
+function languageOf(argv: readonly string[]): Language {
+  const at = argv.indexOf('--lang');
+  const inline = argv.find((each) => each.startsWith('--lang='))?.slice('--lang='.length);
+  const wished =
+    inline ?? (at >= 0 ? argv[at + 1] : undefined) ?? process.env['YILIAN_LANG'] ?? process.env['LANG'];
+  return wished?.startsWith('zh') === true ? 'zh' : 'en';
+}
+
+function help(language: Language): string {
+  const commands = COMMANDS.map(({ usage, summary }) => `  ${usage}\n      ${summary[language]}`);
+  return [
+    'yilian COMMAND [OPTIONS] [--as KEYRING] [--home DIR] [--lang en|zh] [--json]',
+    '',
+    ...commands,
+    '',
+    'YILIAN_PASSPHRASE opens the keyring; YILIAN_CLI_HOME, YILIAN_AS and YILIAN_LANG are defaults.',
+    'exit: 0 done, 1 refused, 2 usage, 3 verification failed, 4 network, 5 passphrase',
+    '',
+  ].join('\n');
+}
+
+function parseOptions(command: Command, args: readonly string[]): ReturnType<typeof parseArgs> {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: { ...command.options, ...COMMON },
+      allowPositionals: true,
+      strict: true,
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+async function run(argv: readonly string[]): Promise<number> {
+  const language = languageOf(argv);
+  const [name, ...args] = argv;
+  if (name === undefined || name === 'help' || name === '--help') {
+    process.stdout.write(help(language));
+    return name === undefined ? EXIT.usage : EXIT.ok;
+  }
+  const command = COMMANDS.find((each) => each.name === name);
+  if (command === undefined) throw new UsageError(`there is no command ${name}`);
+  const { values, positionals } = parseOptions(command, args);
+  if (values['help'] === true) {
+    process.stdout.write(`yilian ${command.usage}\n${command.summary[language]}\n`);
+    return EXIT.ok;
+  }
+  const options = new Options(values, positionals);
+  const session = await openSession({
+    home: options.text('home'),
+    as: options.text('as'),
+    lang: options.text('lang'),
+    json: options.flag('json'),
+  });
+  const exit = await command.run(session, options);
+  await session.close();
+  return exit;
+}
+
+function report(argv: readonly string[], error: unknown): number {
+  const failure = describeFailure(error);
+  if (failure === undefined) {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return 70;
+  }
+  const { exit, code, message, next } = failure;
+  const advice = next === null ? undefined : say(languageOf(argv), next);
+  if (argv.includes('--json'))
+    process.stdout.write(
+      `${JSON.stringify({ error: { code, message, ...(advice === undefined ? {} : { next: advice }) } })}\n`,
+    );
+  process.stderr.write(`${message} (${code})\n${advice === undefined ? '' : `→ ${advice}\n`}`);
+  return exit;
+}
+
+const argv = process.argv.slice(2);
+run(argv).then(
+  (exit) => {
+    process.exitCode = exit;
+  },
+  (error: unknown) => {
+    process.exitCode = report(argv, error);
+  },
+);
