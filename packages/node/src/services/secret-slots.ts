@@ -69,7 +69,8 @@ export async function openSecretSlots(path: string): Promise<SecretSlots> {
     await created.close();
     return open(path, 'r+');
   });
-  const content: Bytes = await file.readFile();
+  // An own array: Buffer's `slice` shares memory, and what was read is zeroed below.
+  const content: Bytes = new Uint8Array(await file.readFile());
   const slots = new Map<string, Slot>();
   const free: number[] = [];
   let end = 0;
