@@ -48,10 +48,13 @@ function logTransaction(
   const { facts, outcome } = execution;
   const { transaction } = execution.inspected;
   putPosition(overlay, lookups.transaction(transaction.id), place.position);
+  const listed = new Set<string>();
   for (const fact of facts) {
     const grantId = grantOfFact(fact);
     if (grantId === undefined) continue;
-    state.append(lookups.grantEvents(grantId), keyToBytes(numberKey(place.position)));
+    const list = lookups.grantEvents(grantId);
+    if (!listed.has(list)) state.append(list, keyToBytes(numberKey(place.position)));
+    listed.add(list);
     const [kind, , number] = fact;
     if (kind === 'access' && typeof number === 'number')
       putPosition(overlay, lookups.access(grantId, number), place.position);

@@ -1,5 +1,5 @@
 /** Where the ledger stands: one value, written with every commit. */
-import type { Bytes } from '@yilian/crypto/bytes';
+import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import {
   type AppHashParts,
@@ -31,7 +31,22 @@ function partsKey(height: number): string {
 
 export function getMeta(store: Store): LedgerMeta | undefined {
   const value = store.get(META_KEY);
-  if (value === undefined) return undefined;
+  return value === undefined ? undefined : parseMeta(value);
+}
+
+/** Reads it before every call, and parses it once per commit. */
+export function createMetaReader(store: Store): () => LedgerMeta | undefined {
+  let last: { readonly value: Bytes; readonly meta: LedgerMeta } | undefined;
+  return () => {
+    const value = store.get(META_KEY);
+    if (value === undefined) return undefined;
+    if (last === undefined || !equalBytes(last.value, value))
+      last = { value: Uint8Array.from(value), meta: parseMeta(value) };
+    return last.meta;
+  };
+}
+
+function parseMeta(value: Bytes): LedgerMeta {
   const fields = Fields.of(decode(value), 6);
   return {
     chainId: fields.name(),

@@ -20,7 +20,7 @@ import { hashAppHashParts } from './app-hash.ts';
 import { executeBlock, stateChanges } from './block-execution.ts';
 import { type BlockContext, admit, executeTransaction, useUpId } from './execution.ts';
 import { applyGenesis, parseGenesis } from './genesis.ts';
-import { type LedgerMeta, appHashOf, getMeta, putMeta } from './ledger-meta.ts';
+import { type LedgerMeta, appHashOf, createMetaReader, getMeta, putMeta } from './ledger-meta.ts';
 import type {
   Block,
   FinalizedBlock,
@@ -88,6 +88,7 @@ function secondsOf(timeNs: bigint): number {
 export function createLedger(options: LedgerOptions): Ledger {
   const hash = options.hash ?? sha256;
   const disk = readerStore(options.reader);
+  const diskMeta = createMetaReader(disk);
   /** The genesis state, until the first commit has written it. */
   let genesisOverlay: Overlay | undefined;
   /** The finalized block, until `commit`. */
@@ -98,7 +99,7 @@ export function createLedger(options: LedgerOptions): Ledger {
   const inspections = new WeakMap<Bytes, InspectionResult>();
 
   function committed(): { readonly store: Store; readonly meta: LedgerMeta } {
-    const meta = getMeta(disk);
+    const meta = diskMeta();
     if (meta !== undefined) {
       genesisOverlay = undefined;
       return { store: disk, meta };
@@ -135,7 +136,7 @@ export function createLedger(options: LedgerOptions): Ledger {
 
   return {
     info() {
-      const meta = getMeta(disk) ?? (genesisOverlay && getMeta(genesisOverlay));
+      const meta = diskMeta() ?? (genesisOverlay && getMeta(genesisOverlay));
       if (meta === undefined)
         return { height: 0n, appHash: new Uint8Array(32), appVersion: APP_VERSION };
       return {
@@ -146,7 +147,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     },
 
     initChain(genesis) {
-      if (getMeta(disk) !== undefined)
+      if (diskMeta() !== undefined)
         throw new CallOrderError('alreadyRunning', 'the chain has blocks already');
       const overlay = new Overlay(disk);
       const document = parseGenesis(genesis.appState);

@@ -234,12 +234,15 @@ describe('look-ups', () => {
     const draft = { visit: stroke, name: 'ct', statement: { marks: ['package'] } } as const;
     chain.run(recordTx(draft), recordTx({ visit: stroke, name: 'labs', number: 1 }), grantTx('g'));
     chain.run(...acknowledgementTxs('g'));
-    chain.run(accessTx(0));
+    chain.run(accessTx(0), accessTx(1));
     chain.run(
       tx(nodes['hospital-a'].signer, {
         type: 'nodeReport',
         acknowledgements: [],
-        releases: [{ grantId, number: 1 }],
+        releases: [
+          { grantId, number: 1 },
+          { grantId, number: 2 },
+        ],
         erasures: [],
         losses: [],
       }),
@@ -272,7 +275,14 @@ describe('look-ups', () => {
       expect(verifyLogAnswer(appHash, answer)).toBe(true);
       return parseLogLeaf(answer.leaf).facts[0]?.[0];
     });
-    expect(kinds).toEqual(['grant', 'acknowledgement', 'acknowledgement', 'access', 'release']);
+    expect(kinds).toEqual([
+      'grant',
+      'acknowledgement',
+      'acknowledgement',
+      'access',
+      'access',
+      'release',
+    ]);
 
     const record = parseRecord(
       parseStateAnswer(ask(chain, 'state', stateKeys.record(ct))).value ?? new Uint8Array(),
