@@ -2,14 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
 
+/** @type {readonly { readonly name: string; readonly command: readonly string[] }[]} */
 const steps = [
-  ['format', ['oxfmt', '--check']],
-  ['types', ['tsc', '-b']],
-  ['lint', ['oxlint', '--type-aware', '--deny-warnings']],
-  ['unused', ['knip', '--no-progress']],
+  { name: 'format', command: ['oxfmt', '--check'] },
+  { name: 'types', command: ['tsc', '-b'] },
+  { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
+  { name: 'unused', command: ['knip', '--no-progress', '--no-config-hints'] },
 ];
 let failed = 0;
-for (const [name, command] of steps) {
+for (const { name, command } of steps) {
   const started = performance.now();
   const result = spawnSync('npx', ['--no-install', ...command], { stdio: 'inherit' });
   if (result.status !== 0) failed += 1;

@@ -79,8 +79,8 @@ export function ChainView({
               </tr>
             </thead>
             <tbody>
-              {[...seen]
-                .reverse()
+              {seen
+                .toReversed()
                 .slice(0, SHOWN_MAX)
                 .map((transaction) => (
                   <tr key={transaction.id}>
