@@ -76,6 +76,9 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   const platform = await createNodePlatform({ storage: createFileStorage(join(home, 'trust')) });
   let connection: Connection | undefined;
   let passphrase: string | undefined;
+  // One of each per command: they share what the keyring has become.
+  let patient: (Patient & { readonly connection: Connection }) | undefined;
+  let doctor: (Doctor & { readonly connection: Connection }) | undefined;
 
   const speak = (
     name: MessageName,
@@ -153,21 +156,25 @@ export async function openSession(options: CommonOptions): Promise<Session> {
     writeKeyring,
     keyring: slot,
     patient: async () => {
+      if (patient !== undefined) return patient;
       const keyring = await slot();
       if (keyring.current.kind !== 'patient')
         throw new UsageError(`${keyringName} is not a patient's keyring`, 'nextKeys');
       const open = connect();
       // The slot's kind was checked; it never changes by an update.
       const own = keyring as unknown as KeyringSlot<PatientKeyring>;
-      return { ...createPatient(open.network, open.reader, own), connection: open };
+      patient = { ...createPatient(open.network, open.reader, own), connection: open };
+      return patient;
     },
     doctor: async () => {
+      if (doctor !== undefined) return doctor;
       const keyring = await slot();
       if (keyring.current.kind !== 'member')
         throw new UsageError(`${keyringName} is not a member's keyring`, 'nextKeys');
       const open = connect();
       const own = keyring as unknown as KeyringSlot<MemberKeyring>;
-      return { ...createDoctor(open.network, open.reader, own), connection: open };
+      doctor = { ...createDoctor(open.network, open.reader, own), connection: open };
+      return doctor;
     },
     close: async () => {
       await connection?.reader.headers.save();

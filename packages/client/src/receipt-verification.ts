@@ -20,6 +20,7 @@ import { verifyLedgerReceipt } from '@yilian/ledger/receipt';
 import type { ParsedTransaction } from '@yilian/ledger/transaction-codec';
 import { decodeGenesis } from './header-store.ts';
 import type { Network } from './network.ts';
+import { hasItsSignatures } from './transaction-signatures.ts';
 import type { TrustAnchor } from './trust-anchor.ts';
 
 const MAGIC = 'yilian-receipt';
@@ -43,7 +44,8 @@ export type ReceiptRefusal =
   | 'malformed'
   | 'otherChain'
   | 'certificate'
-  | 'logProof';
+  | 'logProof'
+  | 'signature';
 
 export type ReceiptVerdict =
   | { readonly ok: true; readonly receipt: VerifiedReceipt }
@@ -92,6 +94,7 @@ export function verifyReceiptFile(anchor: TrustAnchor, file: Bytes): ReceiptVerd
       entry,
     });
     if (content === undefined) return refuse('logProof');
+    if (!hasItsSignatures(content.transaction, verifySignature)) return refuse('signature');
     return {
       ok: true,
       receipt: {

@@ -46,6 +46,7 @@ import {
 } from './failure.ts';
 import { createHeaderStore, type HeaderStore, type VerifiedHeader } from './header-store.ts';
 import type { Network } from './network.ts';
+import { hasItsSignatures } from './transaction-signatures.ts';
 import type { NodeEndpoint } from './transport.ts';
 
 /** A question for state covers at least so many keys (where the whole state has as many). */
@@ -205,6 +206,8 @@ export function createVerifiedReader(network: Network): VerifiedReader {
     );
     if (content === undefined)
       throw new VerificationError('logProof', source, 'the entry is not in the log root');
+    if (!hasItsSignatures(content.transaction, platform.verifySignature))
+      throw new VerificationError('receipt', source, 'a signature of the transaction was altered');
     return { position: answer.position, ...content };
   }
 

@@ -1,0 +1,211 @@
+import { spawn } from 'node:child_process';
+import { createServer, type Server } from 'node:http';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { toHex } from '@yilian/crypto/bytes';
+import { MESSAGE_NAMES, say } from '../src/messages.ts';
+import { startConsortium, type TestConsortium } from '../../client/test/support/consortium.ts';
+
+const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+let consortium: TestConsortium;
+let page: Server;
+let pageUrl = '';
+let home = '';
+
+interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+  readonly json: Record<string, unknown>;
+}
+
+/** Runs the built command as a process of its own. */
+function yilian(args: readonly string[], environment: Record<string, string> = {}): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--no-warnings', PROGRAM, ...args], {
+      env: {
+        PATH: process.env['PATH'],
+        HOME: home,
+        YILIAN_CLI_HOME: join(home, 'cli'),
+        YILIAN_PASSPHRASE: 'correct horse',
+        YILIAN_PASSPHRASE_COST: '64,1,1',
+        ...environment,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (piece: Buffer) => (out += piece.toString()));
+    child.stderr.on('data', (piece: Buffer) => (err += piece.toString()));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      let json: Record<string, unknown> = {};
+      try {
+        json = JSON.parse(out) as Record<string, unknown>;
+      } catch {
+        // Not every call asks for JSON.
+      }
+      resolve({ code, out, err, json });
+    });
+  });
+}
+
+async function done(args: readonly string[]): Promise<Ran> {
+  const ran = await yilian([...args, '--json']);
+  expect(ran.code, `${args.join(' ')}\n${ran.err}${ran.out}`).toBe(0);
+  return ran;
+}
+
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), 'yilian-cli-test-'));
+  consortium = await startConsortium();
+  page = createServer((_request, response) => {
+    response.setHeader('content-type', 'application/json');
+    response.end(JSON.stringify(consortium.document));
+  });
+  await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve));
+  const address = page.address();
+  pageUrl = typeof address === 'object' && address !== null ? `http://127.0.0.1:${address.port}` : '';
+}, 120_000);
+
+afterAll(async () => {
+  page.close();
+  await consortium.stop();
+  rmSync(home, { recursive: true, force: true });
+});
+
+function secretOf(person: string): string {
+  return toHex(consortium.secret(person));
+}
+
+describe('a referral by commands alone', () => {
+  test('from keys to a revoked grant, with a receipt that holds offline', async () => {
+    await done(['connect', pageUrl]);
+    await done(['keys', 'create', '--role', 'patient', '--as', 'li']);
+    await done(['enrol', '--as', 'li', '--secret', secretOf('patient-1'), '--identity', '1101']);
+    for (const [name, institution] of [
+      ['chen', 'community-1'],
+      ['wang', 'tertiary-1'],
+    ] as const) {
+      await done([
+        ...['keys', 'create', '--role', 'doctor', '--institution', institution],
+        ...['--name', `Dr ${name}`, '--as', name],
+      ]);
+      await done(['enrol', '--as', name, '--secret', secretOf(`${institution}-doctor-1`)]);
+    }
+    const visit = await done(['visit', '--as', 'li', '--hospital', 'community-1']);
+    const codeFile = join(home, 'visit.txt');
+    writeFileSync(codeFile, String(visit.json['code']));
+    const note = join(home, 'note.txt');
+    writeFileSync(note, 'NIHSS 12, left hemiparesis');
+    const issued = await done([
+      ...['issue', '--as', 'chen', '--visit', `@${codeFile}`],
+      ...['--section', `Observation=${note}`, '--keyword', 'code|icd10#I63.9'],
+    ]);
+    const [{ record, transaction }] = issued.json['records'] as [
+      { record: string; transaction: string },
+    ];
+    await done(['acknowledge', record, '--as', 'li']);
+
+    const handle = await done(['handle', '--as', 'li']);
+    await done([
+      ...['request', '--as', 'wang', '--handle', String(handle.json['code'])],
+      ...['--purpose', 'stroke referral', '--days', '3'],
+    ]);
+    const inbox = await done(['inbox', '--as', 'li']);
+    const [request] = inbox.json['requests'] as [{ request: string; name: string }];
+    expect(request.name).toBe('Dr wang');
+    const granted = await done(['grant', '--as', 'li', '--request', request.request]);
+    const grant = String(granted.json['grant']);
+
+    const found = await done(['search', '--as', 'wang', '--grant', grant]);
+    expect((found.json['found'] as { record: string }[]).map((each) => each.record)).toEqual([record]);
+    const out = join(home, 'opened');
+    const opened = await done([
+      ...['open', '--as', 'wang', '--grant', grant, '--record', record],
+      ...['--purpose', 'thrombectomy', '--out', out],
+    ]);
+    expect(opened.json['author']).toBe('Dr chen (community-1)');
+    expect(readFileSync(join(out, 'Observation'), 'utf8')).toBe('NIHSS 12, left hemiparesis');
+
+    const log = await done(['log', '--as', 'li']);
+    const [entry] = log.json['entries'] as [{ who: string; record: string; purpose: string }];
+    expect(entry).toMatchObject({ who: 'Dr wang (tertiary-1)', record, purpose: 'thrombectomy' });
+
+    await done(['revoke', grant, '--as', 'li']);
+    const again = await yilian([
+      ...['open', '--as', 'wang', '--grant', grant, '--record', record],
+      ...['--purpose', 'again', '--json'],
+    ]);
+    expect(again.code).toBe(1);
+    expect(again.json).toMatchObject({ error: { code: 'grantNotActive' } });
+    expect(again.err).toContain('→');
+    await done(['erase', grant, '--as', 'wang']);
+
+    const file = join(home, 'issue.receipt');
+    await done(['receipt', transaction, '--out', file]);
+    const verified = await done(['verify', file]);
+    expect(verified.json).toMatchObject({ valid: true, type: 'issueRecord', outcome: 'ok' });
+    const bytes = readFileSync(file);
+    const at = bytes.length - 40;
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    writeFileSync(file, bytes);
+    const forged = await yilian(['verify', file, '--json']);
+    expect(forged.code).toBe(3);
+    expect(forged.json).toMatchObject({ valid: false });
+
+    const kit = join(home, 'kit.txt');
+    await done(['keys', 'kit', '--as', 'li', '--out', kit]);
+    const recovered = await done([
+      ...['recover', '--as', 'li-new', '--kit', kit, '--identity', '1101'],
+    ]);
+    expect(recovered.json).toEqual({ visits: 1, records: 1, grants: 1 });
+  }, 120_000);
+
+  test('status shows the verified height', async () => {
+    const status = await done(['status']);
+    expect(Number(status.json['verifiedHeight'])).toBeGreaterThan(0);
+    expect(status.json['nodes']).toHaveLength(5);
+  });
+});
+
+describe('what a command cannot do, it says by its exit code', () => {
+  test.each([
+    [['nonsense'], 2],
+    [['keys', 'create', '--role', 'king', '--as', 'k'], 2],
+    [['search', '--as', 'li', '--keyword', 'stroke'], 2],
+    [['visit', '--as', 'nobody', '--hospital', 'community-1'], 2],
+    [['revoke', '00', '--as', 'li'], 2],
+    [['verify', '/nonexistent'], 2],
+    [['enrol', '--as', 'li', '--secret', '00'.repeat(16), '--identity', '1101'], 1],
+    [['revoke', '00'.repeat(16), '--as', 'li'], 1],
+    [['connect', 'http://127.0.0.1:9'], 4],
+  ] as const)('%s exits with %i', async (args, code) => {
+    const ran = await yilian(args);
+    expect(ran.code, ran.err + ran.out).toBe(code);
+    expect(ran.err).not.toContain('    at ');
+  });
+
+  test('a wrong passphrase opens nothing', async () => {
+    const ran = await yilian(['keys', 'show', '--as', 'li'], { YILIAN_PASSPHRASE: 'wrong' });
+    expect(ran.code).toBe(5);
+  });
+
+  test('no consortium is configured: the next step is named, in Chinese too', async () => {
+    const ran = await yilian(['status', '--lang', 'zh'], { YILIAN_CLI_HOME: join(home, 'empty') });
+    expect(ran.code).toBe(2);
+    expect(ran.err).toContain('yilian connect');
+    expect(ran.err).toContain('请先运行');
+  });
+});
+
+test('every message says the same things in both languages', () => {
+  for (const name of MESSAGE_NAMES) {
+    const placeholders = (text: string): string[] => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
+    expect(placeholders(say('zh', name)), name).toEqual(placeholders(say('en', name)));
+  }
+});
