@@ -25,7 +25,7 @@ import {
   reEncrypt,
   verifyShare,
 } from '@yilian/crypto/proxy-re-encryption';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './bench-options.ts';
 import {
   createReport,
   type Figure,

@@ -22,8 +22,16 @@ import {
 import type { MemberDescription, Role } from '@yilian/ledger/contracts/members/member';
 import { encodeGenesis } from '@yilian/ledger/genesis';
 import { deriveMemberId, toPid } from '@yilian/ledger/ids';
-import { encodeTransaction, paddedRequestAccess, signTransaction } from '@yilian/ledger/transaction-codec';
-import { createOrderingNode, type OrderingNode, type OrderingSettings } from '@yilian/node/ordering-node';
+import {
+  encodeTransaction,
+  paddedRequestAccess,
+  signTransaction,
+} from '@yilian/ledger/transaction-codec';
+import {
+  createOrderingNode,
+  type OrderingNode,
+  type OrderingSettings,
+} from '@yilian/node/ordering-node';
 import { createMemoryNetwork } from '@yilian/node/peers/memory-peers';
 import { createSigner } from '@yilian/node/verification/verify-signature';
 
@@ -51,8 +59,20 @@ export const doctor: Keys = keysOf('doctor');
 const hospital = keysOf('hospital');
 const stores = [keysOf('store 1'), keysOf('store 2')];
 
-function member({ key }: Keys, role: Role, institution: string, operator: string): MemberDescription {
-  return { key, role, institution, operator, hpkeKey: new Uint8Array(32), certificateHash: new Uint8Array(32) };
+function member(
+  { key }: Keys,
+  role: Role,
+  institution: string,
+  operator: string,
+): MemberDescription {
+  return {
+    key,
+    role,
+    institution,
+    operator,
+    hpkeKey: new Uint8Array(32),
+    certificateHash: new Uint8Array(32),
+  };
 }
 
 const genesis: Genesis = {
@@ -65,7 +85,9 @@ const genesis: Genesis = {
       member(regulator, 'regulator', 'regulator', 'regulator'),
       member(doctor, 'doctor', INSTITUTION, 'operator-1'),
       member(hospital, 'hospital', INSTITUTION, 'operator-1'),
-      ...stores.map((store, index) => member(store, 'store', `store-${index}`, `operator-${index}`)),
+      ...stores.map((store, index) =>
+        member(store, 'store', `store-${index}`, `operator-${index}`),
+      ),
     ],
     validators: validators.map(({ key }, index) => ({
       consensusKey: key,
@@ -114,11 +136,22 @@ export function createRecordMaker(curve: Curve): RecordMaker {
   return {
     make() {
       const visit = keysOf(Buffer.from(random(16)).toString('hex'));
-      const { capsule, prove } = encapsulate({ curve, context: CONTEXT, patientKey, labels: [label], randomBytes: random });
+      const sealed = encapsulate({
+        curve,
+        context: CONTEXT,
+        patientKey,
+        labels: [label],
+        randomBytes: random,
+      });
       const pid = toPid(random(20));
-      const encoded = encodeCapsule(curve, capsule);
+      const encoded = encodeCapsule(curve, sealed.capsule);
       const stored = { headerHash: random(32), digest: random(32), length: 10_000 };
-      const authorship = { author, key: doctor.key, sectionRoot: random(32), time: Math.floor(Date.now() / 1000) };
+      const authorship = {
+        author,
+        key: doctor.key,
+        sectionRoot: random(32),
+        time: Math.floor(Date.now() / 1000),
+      };
       const statement = {
         type: 'issueRecord' as const,
         suite: 'intl' as const,
@@ -138,8 +171,13 @@ export function createRecordMaker(curve: Curve): RecordMaker {
         authorship,
         marks: [],
       };
-      const envelope = { chainId: CHAIN_ID, sender: hospital.key, nonce: random(16), expiryHeight: EXPIRY_HEIGHT };
-      const proof = encodeProof(curve, prove(capsuleContext(envelope, statement)));
+      const envelope = {
+        chainId: CHAIN_ID,
+        sender: hospital.key,
+        nonce: random(16),
+        expiryHeight: EXPIRY_HEIGHT,
+      };
+      const proof = encodeProof(curve, sealed.prove(capsuleContext(envelope, statement)));
       const attested = storageAttestationMessage(CONTEXT, stored);
       const body = {
         ...statement,
@@ -165,7 +203,9 @@ export interface EmbeddedConsortium {
   stop(): Promise<void>;
 }
 
-export async function startEmbedded(settings: Partial<OrderingSettings>): Promise<EmbeddedConsortium> {
+export async function startEmbedded(
+  settings: Partial<OrderingSettings>,
+): Promise<EmbeddedConsortium> {
   const directory = mkdtempSync(join(tmpdir(), 'yilian-bench-embedded-'));
   const network = createMemoryNetwork();
   const nodes: OrderingNode[] = [];
@@ -192,7 +232,11 @@ export async function startEmbedded(settings: Partial<OrderingSettings>): Promis
  * Closed loop: at most `window` transactions that are not final at their entry replica. Returns
  * transactions per second.
  */
-export async function drive(nodes: readonly OrderingNode[], txs: readonly Uint8Array[], window: number): Promise<number> {
+export async function drive(
+  nodes: readonly OrderingNode[],
+  txs: readonly Uint8Array[],
+  window: number,
+): Promise<number> {
   let next = 0;
   const started = performance.now();
   async function worker(node: OrderingNode): Promise<void> {
@@ -200,13 +244,17 @@ export async function drive(nodes: readonly OrderingNode[], txs: readonly Uint8A
       const tx = txs[index];
       if (tx === undefined) return;
       const submission = await node.submit(tx);
-      if (!submission.admitted) throw new Error(`a bench transaction was not admitted: ${submission.rejection.code}`);
+      if (!submission.admitted)
+        throw new Error(`a bench transaction was not admitted: ${submission.rejection.code}`);
       const outcome = await node.outcome(submission.id, 60_000);
       if (outcome === 'timeout') throw new Error('a bench transaction was not final in a minute');
-      if (!outcome.outcome.ok) throw new Error(`a bench transaction was refused: ${outcome.outcome.rejection.code}`);
+      if (!outcome.outcome.ok)
+        throw new Error(`a bench transaction was refused: ${outcome.outcome.rejection.code}`);
     }
   }
-  const workers = Array.from({ length: window }, (_, index) => worker(nodes[index % nodes.length] ?? nodes[0] as OrderingNode));
+  const workers = Array.from({ length: window }, (_, index) =>
+    worker(nodes[index % nodes.length] ?? (nodes[0] as OrderingNode)),
+  );
   await Promise.all(workers);
   return (txs.length * 1000) / (performance.now() - started);
 }

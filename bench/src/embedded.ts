@@ -14,9 +14,16 @@ import { utf8 } from '@yilian/crypto/bytes';
 import { deriveOwnLabel } from '@yilian/crypto/label';
 import { parseMonth } from '@yilian/crypto/period';
 import { verifySignature } from '@yilian/node/verification/verify-signature';
-import { createRecordMaker, doctor, drive, random, requestAccess, startEmbedded } from './embedded-consortium.ts';
+import {
+  createRecordMaker,
+  doctor,
+  drive,
+  random,
+  requestAccess,
+  startEmbedded,
+} from './embedded-consortium.ts';
 import { grantToOpen } from './grant-to-open.ts';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './bench-options.ts';
 import { createReport, figure, ratio, type Report } from './report.ts';
 
 const REPLICAS = 4;
@@ -60,7 +67,10 @@ export async function benchEmbedded(options: BenchOptions): Promise<Report> {
   const requestTps: number[] = [];
   const issueTps: number[] = [];
   const maker = createRecordMaker(curve);
-  const loaded = await startEmbedded({ blockIntervalMs: BLOCK_INTERVAL_MS, verificationWorkers: 1 });
+  const loaded = await startEmbedded({
+    blockIntervalMs: BLOCK_INTERVAL_MS,
+    verificationWorkers: 1,
+  });
   try {
     await drive(loaded.nodes, Array.from({ length: 200 }, requestAccess), 100);
     for (let run = 0; run < runs; run++) {
@@ -82,17 +92,25 @@ export async function benchEmbedded(options: BenchOptions): Promise<Report> {
     for (let index = 0; index < count; index++) {
       const tx = requestAccess();
       const started = performance.now();
-      await drive([light.nodes[index % REPLICAS] ?? light.nodes[0]].flatMap((node) => node ?? []), [tx], 1);
+      await drive(
+        [light.nodes[index % REPLICAS] ?? light.nodes[0]].flatMap((node) => node ?? []),
+        [tx],
+        1,
+      );
       latencies.push(performance.now() - started);
       await new Promise((resolve) => setTimeout(resolve, (index * 37) % 300));
     }
   } finally {
     await light.stop();
   }
-  const whole = await grantToOpen({ repeats: options.quick ? 2 : 50, blockIntervalMs: BLOCK_INTERVAL_MS });
+  const whole = await grantToOpen({
+    repeats: options.quick ? 2 : 50,
+    blockIntervalMs: BLOCK_INTERVAL_MS,
+  });
 
   const sorted = latencies.toSorted((left, right) => left - right);
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+  const at = (share: number): number =>
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
   const limitOf = (ms: number): number => (cores * 1000) / (REPLICAS * ms);
   const signatureLimit = verificationMs.map(limitOf);
   const checkLimit = checkMs.map(limitOf);
@@ -111,7 +129,10 @@ export async function benchEmbedded(options: BenchOptions): Promise<Report> {
   return createReport('embedded', figures, {
     'embedded.request.vs_signature_limit': ratio(
       { name: 'embedded.request.tps', value: figures['embedded.request.tps'].value },
-      { name: 'embedded.signature_limit.tps', value: figures['embedded.signature_limit.tps'].value },
+      {
+        name: 'embedded.signature_limit.tps',
+        value: figures['embedded.signature_limit.tps'].value,
+      },
     ),
     'embedded.issue.vs_check_limit': ratio(
       { name: 'embedded.issue.tps', value: figures['embedded.issue.tps'].value },

@@ -14,7 +14,11 @@ import { generateSampleCase } from '@yilian/client/content/sample-bundle';
 import { splitBundle } from '@yilian/client/content/split-bundle';
 import { createDoctor, type Doctor } from '@yilian/client/doctor';
 import { enrolMember } from '@yilian/client/enrolment';
-import { createKeyringSlot, createMemberKeyring, createPatientKeyring } from '@yilian/client/keyring';
+import {
+  createKeyringSlot,
+  createMemberKeyring,
+  createPatientKeyring,
+} from '@yilian/client/keyring';
 import { createPatient } from '@yilian/client/patient';
 import { createNodePlatform } from '@yilian/client/platform/node-platform';
 import { createMemoryStorage } from '@yilian/client/platform/platform';
@@ -53,14 +57,22 @@ export async function grantToOpen(options: {
     const platform = await createNodePlatform({ storage: createMemoryStorage() });
     const consortium = {
       anchor: facts.anchor,
-      nodes: children.map((child) => ({ ...child.facts, name: child.facts.institution, operator: child.facts.institution, url: child.url, running: true })),
+      nodes: children.map((child) => ({
+        ...child.facts,
+        name: child.facts.institution,
+        operator: child.facts.institution,
+        url: child.url,
+        running: true,
+      })),
       enrolmentSecrets: facts.tickets,
     };
     const { network, reader } = connectToDemo(platform, consortium);
     const { curve, randomBytes } = platform;
     const { chainId } = facts.anchor;
     const secretOf = (role: string, institution: string | null): Uint8Array => {
-      const ticket = facts.tickets.find((each) => each.role === role && each.institution === institution);
+      const ticket = facts.tickets.find(
+        (each) => each.role === role && each.institution === institution,
+      );
       if (ticket === undefined) throw new Error(`no ticket for a ${role}`);
       return fromHex(ticket.secret);
     };
@@ -74,19 +86,31 @@ export async function grantToOpen(options: {
         name: `doctor of ${institution}`,
         randomBytes,
       });
-      const keyring = await enrolMember(network, reader, fresh, { secret: secretOf('doctor', institution) });
+      const keyring = await enrolMember(network, reader, fresh, {
+        secret: secretOf('doctor', institution),
+      });
       return createDoctor(network, reader, createKeyringSlot(keyring));
     };
-    const patient = createPatient(network, reader, createKeyringSlot(createPatientKeyring({ chainId, curve, randomBytes })));
+    const patient = createPatient(
+      network,
+      reader,
+      createKeyringSlot(createPatientKeyring({ chainId, curve, randomBytes })),
+    );
     const sample = generateSampleCase({ seed: 1, admissionTimeMs: Date.now() - 600_000 });
-    await patient.enrol({ identity: sample.person.healthCardNumber, secret: secretOf('patient', null) });
+    await patient.enrol({
+      identity: sample.person.healthCardNumber,
+      secret: secretOf('patient', null),
+    });
     const author = await enrolDoctor('community-1');
     const referred = await enrolDoctor('tertiary-1');
     const { code } = await patient.prepareVisit({ hospital: 'community-1' });
     const admitted = admitVisit({ curve, context: network.context, hospital: 'community-1', code });
     const [clinical] = splitBundle(parseBundle(JSON.stringify(sample.visits)));
     if (clinical === undefined) throw new Error('the sample has no visit');
-    await author.issueRecord({ visit: visitOfPackage(curve, admitted), draft: toRecordDraft(clinical) });
+    await author.issueRecord({
+      visit: visitOfPackage(curve, admitted),
+      draft: toRecordDraft(clinical),
+    });
 
     const intervals: number[] = [];
     for (let repeat = 0; repeat < options.repeats; repeat++) {
@@ -104,8 +128,13 @@ export async function grantToOpen(options: {
       for (const section of opened.sections) await readSection(section);
       intervals.push((performance.now() - started) / options.blockIntervalMs);
     }
-    const pids = JSON.parse(readFileSync(join(home, 'processes.json'), 'utf8')) as readonly number[];
-    const rssMebibytes = pids.map((pid) => Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' })) / 1024);
+    const pids = JSON.parse(
+      readFileSync(join(home, 'processes.json'), 'utf8'),
+    ) as readonly number[];
+    const rssMebibytes = pids.map(
+      (pid) =>
+        Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)], { encoding: 'utf8' })) / 1024,
+    );
     return { intervals, rssMebibytes };
   } finally {
     await Promise.all(children.map((child) => child.stop()));

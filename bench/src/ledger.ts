@@ -18,7 +18,7 @@ import { createLedger, type Ledger } from '@yilian/ledger/ledger';
 import { encodeTransaction } from '@yilian/ledger/transaction-codec';
 import { type ChainStore, createChainStore } from '@yilian/node/storage/chain-store';
 import { openLmdbStore } from '@yilian/node/storage/lmdb-store';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './bench-options.ts';
 import { createReport, figure, ratio, type Report } from './report.ts';
 
 const CHAIN_ID = 'bench';

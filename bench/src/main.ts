@@ -3,12 +3,8 @@
  * Nothing here is a test: figures go into docs/reports with machine, commit and spread.
  */
 import { parseArgs } from 'node:util';
+import type { BenchOptions } from './bench-options.ts';
 import type { Report } from './report.ts';
-
-export interface BenchOptions {
-  /** A size that finishes in seconds, to see that the bench runs; its figures are not for reports. */
-  readonly quick: boolean;
-}
 
 const BENCHES: Readonly<Record<string, () => Promise<(options: BenchOptions) => Promise<Report>>>> =
   {

@@ -7,7 +7,7 @@ import { createCipheriv, randomBytes as nodeRandomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { createNodePrimitives } from '@yilian/client/platform/node-ciphers';
 import { createRecordWriter } from '@yilian/crypto/envelope/record-writer';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './bench-options.ts';
 import { createReport, figure, ratio, type Report } from './report.ts';
 
 const MEBIBYTE = 2 ** 20;

@@ -16,9 +16,9 @@ import {
   trapdoorTagKey,
 } from '@yilian/crypto/searchable-encryption';
 
-export const CONTEXT: ChainContext = { chainId: 'bench' };
+const CONTEXT: ChainContext = { chainId: 'bench' };
 const { encryptBlocks } = createNodePrimitives();
-export const randomBytes = (length: number): Uint8Array => new Uint8Array(nodeRandomBytes(length));
+const randomBytes = (length: number): Uint8Array => new Uint8Array(nodeRandomBytes(length));
 
 /** One epoch as it crosses to a worker. */
 export interface EpochBytes {

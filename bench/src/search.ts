@@ -5,7 +5,7 @@
 import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { createMclCurve } from '@yilian/crypto/curve-mcl';
-import type { BenchOptions } from './main.ts';
+import type { BenchOptions } from './bench-options.ts';
 import { createReport, figure, ratio, type Report } from './report.ts';
 import { createCorpus, type EpochBytes, searchEpochs } from './search-corpus.ts';
 
