@@ -379,3 +379,16 @@ test('PB-21 a peer that asks the same again and again is not answered each time'
   script.inject(0, 3, { kind: 'fetchBlocks', fromHeight: 2n });
   expect(effectsOf(script, 0, 'sendBlocks').length).toBe(before + 2);
 });
+
+test('PB-16 complaints about many requests change the view once, not once each', () => {
+  const script = createScript({
+    validators: 4,
+    settings: { requestRelayMs: 1_000, requestComplainMs: 3_000 },
+  });
+  for (let i = 0; i < 8; i++) {
+    script.submit(1, transaction(i));
+    script.expire(1, 'requests');
+    script.wire.length = 0;
+  }
+  expect(actorAt(script, 1).state.view).toBe(1);
+});

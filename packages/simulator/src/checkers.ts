@@ -86,6 +86,7 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
   const said = new Map<string, string>();
   const durable = new Map<number, Set<string>>();
   const commits = new Map<string, Commit>();
+  const prepared = new Set<string>();
   const preparedIds = new Map<string, string>();
   const leftViews = new Map<string, number>();
   const heights = new Map<number, bigint>();
@@ -123,6 +124,12 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
     // S4: durable before sent.
     if (durable.get(node.index)?.has(nameOf(message)) !== true)
       throw new Violation('S4 persist-before-send', place);
+    // S5: who commits can show for ever why.
+    if (
+      message.kind === 'commit' &&
+      !prepared.has(`${node.index}/${message.height}/${message.view}/${toHex(message.blockId)}`)
+    )
+      throw new Violation('S5 prepared', `${place} without a durable prepared certificate`);
     // S9: no vote in a view that was left.
     const left = `${node.index}/${message.height}`;
     if (message.kind === 'viewChange')
@@ -151,6 +158,7 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
     if (before !== undefined && before !== id)
       throw new Violation('S7 unique prepared certificate', `${place} has ${before} and ${id}`);
     preparedIds.set(place, id);
+    prepared.add(`${node.index}/${place}/${id}`);
   };
 
   /** S6: every signature in a certificate was really sent or kept by that member, and they are a quorum. */

@@ -14,8 +14,7 @@ export interface SimulatedDisk {
   readonly crash: (random: Random) => void;
   /** What a restarted process finds. */
   readonly read: () => readonly Uint8Array[];
-  /** Writes that survive whatever happens. */
-  readonly durableCount: () => number;
+  readonly hasUnflushed: () => boolean;
   readonly tornCount: () => number;
 }
 
@@ -61,7 +60,7 @@ export function createDisk(): SimulatedDisk {
       durable = frames.length;
       return found;
     },
-    durableCount: () => durable,
+    hasUnflushed: () => frames.length > durable,
     tornCount: () => torn,
   };
 }

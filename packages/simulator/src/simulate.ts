@@ -37,6 +37,9 @@ interface Weather {
   readonly crashRate: number;
   readonly partitionRate: number;
   readonly membershipRate: number;
+  /** One kind of message suffers most: it is the joints between phases that break. */
+  readonly selectiveKind: number;
+  readonly selectiveLossRate: number;
 }
 
 function drawWeather(random: Random): Weather {
@@ -49,8 +52,14 @@ function drawWeather(random: Random): Weather {
     crashRate: maybe(0.6, 0.006),
     partitionRate: maybe(0.5, 0.004),
     membershipRate: maybe(0.3, 0.01),
+    selectiveKind: random.between(KIND_MIN, KIND_MAX),
+    selectiveLossRate: maybe(0.6, 0.9),
   };
 }
+
+/** PrePrepare, Prepare, Commit, Checkpoint, ViewChange, NewView: second byte of an encoded message. */
+const KIND_MIN = 1;
+const KIND_MAX = 6;
 
 const CONVERGE_MS_MAX = 180_000;
 
@@ -76,6 +85,9 @@ export function simulate(options: SimulationOptions): SimulationResult {
   const { random, schedule, nodes, network } = cluster;
   const weather = drawWeather(random);
   network.setFaults({ ...weather, delayMinMs: 1 });
+  network.intercept(({ bytes }) =>
+    bytes[1] === weather.selectiveKind && random.chance(weather.selectiveLossRate) ? [] : [bytes],
+  );
   for (const node of nodes) node.start();
   const submitted: string[] = [];
   let serial = 0;
@@ -118,7 +130,9 @@ function disturb(
   checkers: Checkers,
 ): void {
   if (random.chance(weather.crashRate)) {
-    const node = random.pick(nodes);
+    // A crash is worth most while a write is under way.
+    const writing = nodes.filter((each) => each.isUp() && each.disk.hasUnflushed());
+    const node = random.pick(writing.length > 0 && random.chance(0.7) ? writing : nodes);
     if (node.isUp()) {
       checkers.count('crash');
       const torn = node.disk.tornCount();
@@ -158,6 +172,7 @@ function converge(
 ): readonly SimulatedNode[] {
   network.heal();
   network.setFaults(CALM);
+  network.intercept(undefined);
   const members = nodes.length - 1;
   const mayDie = members >= 4 && weather.membershipRate === 0 && random.chance(0.5);
   const dead = mayDie ? random.pick(nodes.slice(0, members)) : undefined;

@@ -62,6 +62,7 @@ const MUTANTS: readonly (readonly [string, Core, RegExp, number?])[] = [
     'forgets its log at restart',
     { ...CORE, createReplica: (options) => CORE.createReplica({ ...options, wal: [] }) },
     /S3|S9/,
+    3,
   ],
   [
     'sends before it persists',
@@ -91,7 +92,31 @@ const MUTANTS: readonly (readonly [string, Core, RegExp, number?])[] = [
       return input;
     }),
     /S1|S2/,
-    37,
+    3,
+  ],
+  [
+    'ignores what a new view has to propose',
+    withInput((input, state) => {
+      Object.defineProperty(state.work, 'requirement', {
+        configurable: true,
+        get: () => ({ kind: 'fresh' }),
+        set: () => {},
+      });
+      return input;
+    }),
+    /S1|S2/,
+    12,
+  ],
+  [
+    'does not keep its prepared certificate on disk',
+    withEffects((effects) =>
+      effects.map((effect) =>
+        effect.kind === 'persist'
+          ? { ...effect, records: effect.records.filter(({ kind }) => kind !== 'prepared') }
+          : effect,
+      ),
+    ),
+    /S5/,
   ],
   [
     'goes on voting in a view that it has left',
@@ -135,7 +160,7 @@ const MUTANTS: readonly (readonly [string, Core, RegExp, number?])[] = [
       input.kind === 'timerExpired' && input.timer === 'view' ? undefined : input,
     ),
     /L2/,
-    12,
+    20,
   ],
   [
     'never catches up by blocks',
@@ -146,13 +171,10 @@ const MUTANTS: readonly (readonly [string, Core, RegExp, number?])[] = [
   ],
 ];
 
-const CASES = MUTANTS.map(([name, core, expected, firstSeed = 0]) => ({
-  name,
-  core,
-  expected,
-  firstSeed,
-}));
+const CASES = MUTANTS.map(
+  ([name, core, expected, firstSeed = 0]) => [name, { core, expected, firstSeed }] as const,
+);
 
-test.each(CASES)('a core that $name is caught', ({ core, expected, firstSeed }) => {
+test.each(CASES)('a core that %s is caught', (_, { core, expected, firstSeed }) => {
   expect(hunt(core, firstSeed)).toMatch(expected);
 });

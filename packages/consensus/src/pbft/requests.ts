@@ -159,7 +159,9 @@ export function onRequestsTimer(state: ReplicaState): 'fine' | 'refused' {
       requests: late.map(({ hash, transaction }) => ({ hash, transaction })),
     });
   setTimer(state, 'requests', settings.requestRelayMs);
-  return censored && requests.lastBlockHadRoom && mayVote(state) ? 'refused' : 'fine';
+  // Above view 0 a change of primary is under way already: complaints must not drive the views on.
+  const isLed = state.view === 0 && state.work.status === 'normal';
+  return censored && isLed && requests.lastBlockHadRoom && mayVote(state) ? 'refused' : 'fine';
 }
 
 export function dropRequests(state: ReplicaState, hashes: readonly Bytes[]): void {
