@@ -23,7 +23,7 @@ export interface TransactionVerifier {
   pending(): number;
 }
 
-const REMEMBERED_BYTES_MAX = 24 * 1024 * 1024;
+const REMEMBERED_BYTES_MAX = 12 * 1024 * 1024;
 const SIGNATURE_INVALID: Verification = { ok: false, rejection: { code: 'signatureInvalid' } };
 
 export function createTransactionVerifier(

@@ -47,7 +47,7 @@ class Replica {
   readonly #directory: string;
   address: Address = { host: '127.0.0.1', port: 0 };
   readonly acknowledged: { readonly id: string; readonly height: number }[] = [];
-  #child: ReturnType<typeof fork> | undefined;
+  #child?: ChildProcess;
   #loading = false;
 
   constructor(keys: Keys, index: number) {
