@@ -1,6 +1,6 @@
 /** The three fillings of the port give the same answers, on vectors and on whatever is thrown at them. */
 import { readFileSync } from 'node:fs';
-import { createDecipheriv, webcrypto } from 'node:crypto';
+import { createDecipheriv, createHash, webcrypto } from 'node:crypto';
 import { joinSealed } from '@yilian/crypto/aead';
 import { type Bytes, concatBytes, fromHex, toHex } from '@yilian/crypto/bytes';
 import { type Primitives, purePrimitives } from '@yilian/crypto/primitives';
@@ -130,6 +130,24 @@ describe.each(platforms)('%s', (_, primitives) => {
         expect(await primitives.digest(...parts)).toEqual(whole);
       }),
     );
+  });
+
+  it('hashes many large inputs at a time without mixing them up', async () => {
+    const sizes = [131_071, 131_072, 1_048_593, 200_000, 2_097_153, 500_000, 131_072, 300_000];
+    const inputs = sizes.map((size, i) => new Uint8Array(size).fill(i + 1));
+    const prefix = Uint8Array.of(0);
+    const underWay = inputs.map((input) => primitives.digest(prefix, input));
+    const known = inputs.map((input) => createHash('sha256').update(prefix).update(input).digest());
+    for (const [i, digest] of underWay.entries())
+      expect(toHex(await digest), `${sizes[i]}`).toBe(known[i]?.toString('hex'));
+  });
+
+  it('takes the digest of an input as it was when asked', async () => {
+    const input = new Uint8Array(1_000_000);
+    const known = purePrimitives.sha256(input);
+    const digest = primitives.digest(input);
+    input.fill(1);
+    expect(await digest).toEqual(known);
   });
 
   it('reads views in the middle of a buffer correctly', async () => {

@@ -1,16 +1,18 @@
 /**
  * Seals a record of any size in constant memory: sections stream in, ciphertext streams out, the
  * header comes last because it holds what only the whole can tell (roots, counts, lengths).
- * Memory: one chunk, and 32 bytes per chunk written.
+ * Memory: one chunk, and as many more as the platform hashes elsewhere at a time (chunk-pipeline.ts),
+ * and 32 bytes per chunk written.
  */
 import { type Eventual, keyBytesOf } from '../aead.ts';
 import { type Bytes, type RandomBytes, equalBytes } from '../bytes.ts';
 import { type Cbor, encode } from '../cbor.ts';
 import type { HpkePublicKey } from '../hpke.ts';
-import { HASH_BYTES, hashLeaf, LEAF_PREFIX, rootOfLeafHashes } from '../merkle.ts';
+import { HASH_BYTES, hashLeaf, rootOfLeafHashes } from '../merkle.ts';
 import type { Primitives } from '../primitives.ts';
 import { type Authorship, sealAuthorship } from './authorship.ts';
 import { bodyBytesOf, chunkInput } from './chunk.ts';
+import { createChunkPipeline } from './chunk-pipeline.ts';
 import { EnvelopeError } from './envelope-error.ts';
 import {
   CHUNK_SIZES,
@@ -44,7 +46,10 @@ import {
 import type { SlotContent } from './slot-format.ts';
 import { sealAuthorSlot, sealPatientSlots } from './slots.ts';
 
-/** Takes the body in order; the parts of one call belong together. Awaited before the next call. */
+/**
+ * Takes the body in order; the parts of one call belong together. Awaited before the next call. When
+ * `writeSection` has failed, no further call follows.
+ */
 export type BodySink = (parts: readonly Bytes[]) => Eventual<void>;
 
 export interface RecordWriterOptions {
@@ -159,18 +164,7 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
     const secrets = deriveSectionSecrets(context, deriveSectionKey(context, dataKey, path));
     const count = { bytes: 0 };
     const stream = counted(section.content, count, options.padding ?? 'none');
-    const chunks: Bytes[] = [];
-    let finalChunkBytes = 0;
-    for await (const { bytes, isFinal } of divideIntoChunks(stream, chunkBytes)) {
-      if (chunkHashes.length + chunks.length >= CHUNKS_MAX)
-        throw new EnvelopeError('notSealable', 'a record has too many chunks');
-      const place = { path, index: chunks.length, isFinal };
-      const input = { ...chunkInput(context, secrets.contentKey, place), plaintext: bytes };
-      const { ciphertext, tag } = await primitives.aead.sealParts(input);
-      chunks.push(await primitives.digest(LEAF_PREFIX, ciphertext, tag));
-      await sink([ciphertext, tag]);
-      if (isFinal) finalChunkBytes = ciphertext.length + tag.length;
-    }
+    const { chunks, finalChunkBytes } = await sealChunks(path, secrets.contentKey, stream);
     const descriptor = { path, mediaType, length: count.bytes };
     const facts = factsFor(path, secrets, {
       chunks,
@@ -179,6 +173,31 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
     });
     for (const chunk of chunks) chunkHashes.push(chunk);
     written.push({ facts, descriptor });
+  }
+
+  async function sealChunks(
+    path: string,
+    contentKey: Bytes,
+    stream: ByteStream,
+  ): Promise<{ chunks: readonly Bytes[]; finalChunkBytes: number }> {
+    const pipeline = createChunkPipeline(primitives.digest, sink);
+    let index = 0;
+    let finalChunkBytes = 0;
+    try {
+      for await (const { bytes, isFinal } of divideIntoChunks(stream, chunkBytes)) {
+        if (chunkHashes.length + index >= CHUNKS_MAX)
+          throw new EnvelopeError('notSealable', 'a record has too many chunks');
+        const place = { path, index: index++, isFinal };
+        const input = { ...chunkInput(context, contentKey, place), plaintext: bytes };
+        const sealed = await primitives.aead.sealParts(input);
+        if (isFinal) finalChunkBytes = sealed.ciphertext.length + sealed.tag.length;
+        await pipeline.put(sealed);
+      }
+      return { chunks: await pipeline.finish(), finalChunkBytes };
+    } catch (error) {
+      await pipeline.abandon();
+      throw error;
+    }
   }
 
   function slotContent(request: SlotRequest): SlotContent {
