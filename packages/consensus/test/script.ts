@@ -22,7 +22,6 @@ import { type SignedContent, signedBody } from '../src/pbft/signed-body.ts';
 import { primaryOf, type ReplicaState } from '../src/pbft/state.ts';
 import { step } from '../src/pbft/step.ts';
 import type { SignatureVerifier, Signer } from '../src/signature.ts';
-import { indexOfKey } from '../src/validator-set.ts';
 import { publicKey, sign, verifySignature } from '@yilian/crypto/signature';
 import { compareBytes, concatBytes, equalBytes, toHex, u64be, utf8 } from '@yilian/crypto/bytes';
 
@@ -41,7 +40,7 @@ function seal(secret: Uint8Array, message: Uint8Array): Uint8Array {
   return concatBytes(half, half);
 }
 
-export function createKeys(count: number): Keys {
+function createKeys(count: number): Keys {
   const secrets = new Map<string, Uint8Array>();
   const pairs = Array.from({ length: count }, (_, index) => {
     const secret = hash(utf8(`secret ${index}`));
@@ -122,7 +121,7 @@ export interface Script {
   readonly primary: (view?: number) => number;
 }
 
-export const CHAIN = 'stage';
+const CHAIN = 'stage';
 
 export function createScript(options: {
   readonly validators: number;
@@ -374,10 +373,4 @@ export function effectsOf<K extends Effect['kind']>(
   return actorAt(script, index).effects.filter(
     (effect): effect is Extract<Effect, { kind: K }> => effect.kind === kind,
   );
-}
-
-/** Position of an actor in the set of the height in work, or undefined. */
-export function positionOf(script: Script, index: number): number | undefined {
-  const key = script.keys.keys[index];
-  return key === undefined ? undefined : indexOfKey(actorAt(script, 0).state.tip.validators, key);
 }
