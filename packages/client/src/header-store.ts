@@ -8,7 +8,7 @@ import { type Bytes, CodecError, equalBytes, fromBase64Url, toHex } from '@yilia
 import { type Cbor, decode } from '@yilian/crypto/cbor';
 import type { Genesis } from '@yilian/consensus/application';
 import { decodeCertificate, verifyCertificate } from '@yilian/consensus/certificate';
-import { decodeSignedHeader, type Header, headerId } from '@yilian/consensus/header';
+import { decodeSignedHeader, type Header, headerId, proposalBody } from '@yilian/consensus/header';
 import {
   decodeTrustedBlock,
   encodeTrustedBlock,
@@ -16,6 +16,7 @@ import {
   type TrustedBlock,
 } from '@yilian/consensus/light/trust';
 import { verifyLightBlock } from '@yilian/consensus/light/verify-header';
+import type { SignatureVerifier } from '@yilian/crypto/signature';
 import { type GenesisState, parseGenesis } from '@yilian/ledger/genesis';
 import { ClientError, type Source, VerificationError } from './failure.ts';
 import type { Network } from './network.ts';
@@ -116,6 +117,9 @@ export function createHeaderStore(network: Network): HeaderStore {
       if (header.chainId !== anchor.chainId)
         throw new VerificationError('chain', source, 'the header is of another chain');
       const blockId = headerId(header);
+      // The certificate does not cover the proposer's signature: it is checked for itself.
+      if (!isProposed(header, blockId, signature, platform.verifySignature))
+        return refuse('its proposer did not sign it');
       // A change of validators needs the new set itself, which no route serves yet.
       if (!equalBytes(header.validatorsHash, known.validators.hash))
         return refuse('the header names validators that this client does not know');
@@ -160,6 +164,17 @@ export function createHeaderStore(network: Network): HeaderStore {
       throw error;
     }
   }
+}
+
+/** Whether the proposer that a header names has signed it. */
+export function isProposed(
+  header: Header,
+  blockId: Bytes,
+  signature: Bytes,
+  verify: SignatureVerifier,
+): boolean {
+  const message = proposalBody(header.chainId, blockId);
+  return verify({ publicKey: header.proposer, message, signature });
 }
 
 function decodeOrRefuse(

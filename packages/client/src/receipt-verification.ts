@@ -18,7 +18,7 @@ import { parseLogAnswer } from '@yilian/ledger/answers';
 import type { LogLeaf } from '@yilian/ledger/log-leaf';
 import { verifyLedgerReceipt } from '@yilian/ledger/receipt';
 import type { ParsedTransaction } from '@yilian/ledger/transaction-codec';
-import { decodeGenesis } from './header-store.ts';
+import { decodeGenesis, isProposed } from './header-store.ts';
 import type { Network } from './network.ts';
 import { hasItsSignatures } from './transaction-signatures.ts';
 import type { TrustAnchor } from './trust-anchor.ts';
@@ -75,7 +75,7 @@ export function verifyReceiptFile(anchor: TrustAnchor, file: Bytes): ReceiptVerd
     if (genesis === null || !parsed.ok) return refuse('malformed');
     const trusted = trustGenesis(anchor, genesis);
     if (trusted === null) return refuse('otherChain');
-    const { header } = decodeSignedHeader(parsed.value.header);
+    const { header, signature } = decodeSignedHeader(parsed.value.header);
     if (header.chainId !== anchor.chainId) return refuse('otherChain');
     if (!equalBytes(header.validatorsHash, trusted.validators.hash)) return refuse('certificate');
     const certificate = decodeCertificate(parsed.value.certificate);
@@ -87,6 +87,8 @@ export function verifyReceiptFile(anchor: TrustAnchor, file: Bytes): ReceiptVerd
       verifySignature,
     });
     if (!verdict.ok) return refuse('certificate');
+    if (!isProposed(header, headerId(header), signature, verifySignature))
+      return refuse('certificate');
     const entry = parseLogAnswer(parsed.value.answer);
     if (BigInt(entry.height) + 1n !== header.height) return refuse('logProof');
     const content = verifyLedgerReceipt(header.appHash, {

@@ -29,6 +29,8 @@ export interface TestConsortium {
   readonly memory: MemoryNetwork;
   /** One-time secret of a sample person, 16 bytes. */
   secret(person: string): Uint8Array;
+  /** A node's own signing seed: only a test that plays a dishonest node needs it. */
+  nodeSeed(institution: string): Uint8Array;
   /** Stops one node: the others go on. */
   stopNode(institution: string): Promise<void>;
   stop(): Promise<void>;
@@ -127,6 +129,11 @@ export async function startConsortium(): Promise<TestConsortium> {
       if (ticket === undefined) throw new Error(`no ticket for ${person}`);
       return fromHex(ticket.secret);
     },
+    nodeSeed: (institution) =>
+      parseNodeSeeds(
+        'keys.json',
+        JSON.parse(readFileSync(join(home, 'nodes', institution, 'keys.json'), 'utf8')),
+      ).node,
     stopNode,
     stop: async () => {
       for (const { institution } of nodes) await stopNode(institution);
