@@ -10,6 +10,8 @@ import type { AddressInfo } from 'node:net';
 export type Alteration = (exchange: {
   readonly method: string;
   readonly path: string;
+  /** Body of the request as it came. */
+  readonly request: Buffer;
   readonly status: number;
   readonly body: Buffer;
 }) => Buffer | { readonly status: number; readonly body: Buffer };
@@ -40,22 +42,31 @@ function forward(target: URL, incoming: IncomingMessage, body: Buffer): Promise<
   });
 }
 
+/** Whether a request is to be kept from the node: then its sender sees a broken connection. */
+export type Interception = (request: {
+  readonly method: string;
+  readonly path: string;
+  readonly body: Buffer;
+}) => boolean;
+
 /** @param alter applied to every answer of `target` */
 export async function startAlteringProxy(
   target: string,
   alter: Alteration,
+  keepBack: Interception = () => false,
 ): Promise<AlteringProxy> {
   let altered = 0;
   const handle = async (incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> => {
-    const answer = await forward(new URL(target), incoming, await readAll(incoming));
+    const [method, path] = [incoming.method ?? 'GET', incoming.url ?? '/'];
+    const sent = await readAll(incoming);
+    if (keepBack({ method, path, body: sent })) {
+      outgoing.destroy();
+      return;
+    }
+    const answer = await forward(new URL(target), incoming, sent);
     const body = await readAll(answer);
     const status = answer.statusCode ?? 502;
-    const changed = alter({
-      method: incoming.method ?? 'GET',
-      path: incoming.url ?? '/',
-      status,
-      body,
-    });
+    const changed = alter({ method, path, request: sent, status, body });
     const result = Buffer.isBuffer(changed) ? { status, body: changed } : changed;
     if (!result.body.equals(body) || result.status !== status) altered += 1;
     const headers = { ...answer.headers };

@@ -99,7 +99,8 @@ export async function startConsortium(): Promise<Consortium> {
     close: async () => {
       program.kill('SIGTERM');
       await ended;
-      if (process.env['YILIAN_KEEP'] === undefined) await rm(home, { recursive: true, force: true });
+      if (process.env['YILIAN_KEEP'] === undefined)
+        await rm(home, { recursive: true, force: true });
     },
   };
   for (const { name } of (await list()).nodes) await consortium.awaitRunning(name);

@@ -11,11 +11,13 @@ import {
   createMemberKeyring,
   createPatientKeyring,
   importRecoveryKit,
+  signerOf,
 } from '@yilian/client/keyring';
 import type { NetworkOptions } from '@yilian/client/network';
 import { createPatient, type Patient } from '@yilian/client/patient';
 import type { Platform } from '@yilian/client/platform/platform';
 import { fromHex } from '@yilian/crypto/bytes';
+import type { Signer } from '@yilian/ledger/transaction-codec';
 
 type Role = 'patient' | 'doctor' | 'department';
 
@@ -38,10 +40,19 @@ export class People {
     this.#consortium = consortium;
   }
 
+  /** @param options.urls other addresses for nodes by name: somebody in the middle */
   connect(
-    options: Partial<Pick<NetworkOptions, 'timeoutMs' | 'retries' | 'onLie'>> = {},
+    options: Partial<Pick<NetworkOptions, 'timeoutMs' | 'retries' | 'onLie'>> & {
+      readonly urls?: ReadonlyMap<string, string>;
+      /** Only these nodes. */
+      readonly only?: readonly string[];
+    } = {},
   ): Connection {
-    return connectToDemo(this.platform, this.#consortium, options);
+    const { urls, only, ...rest } = options;
+    const nodes = this.#consortium.nodes
+      .filter(({ name }) => only === undefined || only.includes(name))
+      .map((node) => ({ ...node, url: urls?.get(node.name) ?? node.url }));
+    return connectToDemo(this.platform, { ...this.#consortium, nodes }, rest);
   }
 
   /** A one-time secret, as the registration centre hands it out in person. */
@@ -84,11 +95,22 @@ export class People {
     return { network, reader, patient };
   }
 
+  /** The same keys on another connection. */
+  secondDevice(patient: Patient, urls: ReadonlyMap<string, string>): Patient {
+    const { network, reader } = this.connect({ urls });
+    return createPatient(network, reader, patient.keyring);
+  }
+
   /** Somebody with keys and no certificate. */
   stranger(): PatientPerson {
     const { network, reader } = this.connect();
     const keyring = createPatientKeyring({ ...this.platform, chainId: network.anchor.chainId });
     return { network, reader, patient: createPatient(network, reader, createKeyringSlot(keyring)) };
+  }
+
+  /** A signing key that no certificate names. */
+  strangerSigner(): Signer {
+    return signerOf(this.platform.randomBytes(32));
   }
 
   /** A device that knows nothing but K_patient and a. */

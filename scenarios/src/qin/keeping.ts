@@ -26,8 +26,18 @@ export async function writeRecord(
   const { code } = await patient.patient.prepareVisit({ hospital, month: record.month });
   const admitted = admitVisit({ curve, context, hospital, code });
   const visit = visitOfPackage(curve, admitted);
-  const { recordId } = await author.doctor.issueRecord({ visit, draft: toRecordDraft(record) });
-  patient.written.push({ hospital, record, recordId, visit, visitPackage: admitted.visitPackage });
+  const { recordId, final } = await author.doctor.issueRecord({
+    visit,
+    draft: toRecordDraft(record),
+  });
+  patient.written.push({
+    receipt: final.receipt,
+    hospital,
+    record,
+    recordId,
+    visit,
+    visitPackage: admitted.visitPackage,
+  });
 }
 
 /** Whether every section of the open record is, byte for byte, what the doctor wrote. */

@@ -9,9 +9,24 @@ import { type Consortium, startConsortium } from '../consortium.ts';
 import type { ScenarioOptions } from '../options.ts';
 import { People } from '../people.ts';
 import type { Report } from '../report.ts';
+import { fromHex } from '@yilian/crypto/bytes';
+import { deriveRecordId, type GrantId, toMemberId } from '@yilian/ledger/ids';
+import { runAfghBaseline } from './afgh-baseline.ts';
+import { freshGrant, runConsent } from './consent.ts';
+import { runCrashes } from './crash.ts';
 import { hospitalOf, keepRecords, showRegistration } from './keeping.ts';
+import { runReadAttacks } from './read-attacks.ts';
+import { runRecordAttacks } from './record-attacks.ts';
+import { runRecovery } from './recovery.ts';
 import { runReferrals } from './referral.ts';
-import type { Hospital, PatientStory, Story } from './story.ts';
+import { signerFor } from './release-request.ts';
+import { runRequestAttacks } from './request-attacks.ts';
+import { runResurrection } from './resurrection.ts';
+import { runShareAttacks } from './share-attacks.ts';
+import { runStoreAttacks } from './store-attacks.ts';
+import { findTransaction, runTransactionAttacks } from './transaction-attacks.ts';
+import { runLinkageTest } from './whole-chain.ts';
+import { type Hospital, nodeNamed, type PatientStory, type Story } from './story.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -83,6 +98,68 @@ async function play(options: ScenarioOptions, story: Story): Promise<void> {
   await showRegistration(story);
   await keepRecords(story, ({ source }) => planVisits(source.records, options.visits));
   await runReferrals(story);
+  await runConsent(story);
+  showBaseline(story);
+  await attack(story);
+  await runCrashes(story);
+  await runLinkageTest(story);
+  await runRecovery(story);
+}
+
+/** Every attack, under a grant that stays valid throughout. */
+async function attack(story: Story): Promise<void> {
+  const grantId = await freshGrant(story);
+  await runStoreAttacks(story, grantId);
+  await runShareAttacks(story, grantId);
+  await runReadAttacks(story, grantId);
+  await runRequestAttacks(story, grantId);
+  await runRecordAttacks(story);
+  await attackLedger(story, grantId);
+  await runResurrection(story);
+  await story.main.patient.revoke(grantId);
+}
+
+async function attackLedger(story: Story, grantId: GrantId): Promise<void> {
+  const { report, main, doctorA, platform } = story;
+  report.act('Dark side: forged and copied transactions');
+  const transactions: Uint8Array[] = [];
+  const { height } = await main.reader.head({ fresh: true });
+  for (let at = height; at >= 1n; at--)
+    transactions.push(...(await main.reader.block(at)).transactions);
+  const grant = findTransaction(transactions, 'grantAccess');
+  const record = findTransaction(transactions, 'issueRecord');
+  if (grant === undefined || record === undefined)
+    throw new Error('the chain has a grant and a record');
+  await runTransactionAttacks(report, {
+    url: nodeNamed(story, 'tertiary-2').url,
+    chainId: main.network.anchor.chainId,
+    height: Number(height),
+    curve: platform.curve,
+    grant,
+    record,
+    recordId: deriveRecordId(main.network.context, record.body.capsule.c),
+    granteeNode: toMemberId(fromHex(nodeNamed(story, 'tertiary-1').id)),
+    doctor: signerFor(doctorA),
+  });
+  const after = await main.reader.grant(grantId, { fresh: true });
+  report.check('the genuine grant stands as it stood', after !== undefined && !after.revoked);
+}
+
+/** The paper's own scheme, as a profile. */
+function showBaseline(story: Story): void {
+  const { report, main, platform } = story;
+  report.act('Profile QJ: the paper’s own re-encryption (AFGH06), one proxy, as a baseline');
+  const [written] = main.written;
+  const content = written?.record.sections[0]?.content;
+  if (content === undefined) throw new Error('a record has sections');
+  runAfghBaseline({
+    report,
+    curve: platform.curve,
+    chainId: main.network.anchor.chainId,
+    randomBytes: platform.randomBytes,
+    content,
+    primary: 'the primary',
+  });
 }
 
 export async function runQin(options: ScenarioOptions, report: Report): Promise<void> {

@@ -17,6 +17,8 @@ export interface WrittenRecord {
   readonly hospital: Hospital;
   readonly record: ClinicalRecord;
   readonly recordId: RecordId;
+  /** What proves its issue to anybody who has the anchor. */
+  readonly receipt: Uint8Array;
   readonly visit: VisitForWriting;
   /** What the hospital was shown of her. */
   readonly visitPackage: VisitPackage;
