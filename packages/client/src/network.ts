@@ -90,7 +90,9 @@ export function createNetwork(options: NetworkOptions): Network {
   let turn = (platform.randomBytes(1)[0] ?? 0) % nodes.length;
 
   const order = (among: readonly NodeEndpoint[] = nodes): readonly NodeEndpoint[] => {
-    turn = (turn + 1) % Math.max(1, nodes.length);
+    // Another node than last time, and not a predictable one.
+    const step = nodes.length < 2 ? 0 : 1 + ((platform.randomBytes(1)[0] ?? 0) % (nodes.length - 1));
+    turn = (turn + step) % nodes.length;
     const start = turn % Math.max(1, among.length);
     const rotated = [...among.slice(start), ...among.slice(0, start)];
     const nowMs = platform.nowMs();

@@ -79,6 +79,7 @@ export const DOMAIN_TAGS = {
   keyringKey: 'YILIAN-V1-KEYRING-KEY', // [tag]
   patientSigningSeed: 'YILIAN-V1-PATIENT-SIGNING-SEED', // [tag, chainId]
   handleSeeds: 'YILIAN-V1-HANDLE-SEEDS', // [tag, chainId, n]
+  visitCode: 'YILIAN-V1-VISIT-CODE', // [tag, chainId, package, identity, authorisation]
   objectKey: 'YILIAN-V1-OBJECT-KEY', // LK as ikm: [tag, chainId, recordId]
   // record envelope
   recordHeader: 'YILIAN-V1-RECORD-HEADER', // [tag, chainId, suite, recordId, …fields], see envelope/header.ts
