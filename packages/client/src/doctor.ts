@@ -2,6 +2,7 @@
  * A doctor (or department): writes records, asks for access, searches and opens what a patient granted,
  * reads what he wrote himself, and erases when a grant has ended.
  */
+import { isBodyOfGrant } from '@yilian/api/grant-body-check';
 import { accessRequestCommitment } from '@yilian/api/messages-access';
 import type { EpochKeyAnswer } from '@yilian/api/messages-institution';
 import { ciphertextAnnouncement } from '@yilian/api/messages-institution';
@@ -480,7 +481,10 @@ export function createDoctor(
         throw new ClientError('grantVoid', 'the grant was not sealed to this member');
       const share = decodeOrRefuse(() => decodeGranteeShare(curve, plaintext));
       plaintext.fill(0);
-      if (!verifyGranteeShare(curve, context, share) || !equalBytes(share.body.grantId, grantId))
+      // The chain's word first: what is not in the grant that everybody sees is no part of it.
+      if (!isBodyOfGrant(curve, grantContext(network.anchor.chainId), grant, share))
+        throw new ClientError('grantVoid', 'the sealed grant is not the one on chain');
+      if (!verifyGranteeShare(curve, context, share))
         throw new ClientError('grantVoid', 'the grant does not fit the patient key it names');
       if (patientKey !== undefined && !equalBytes(curve.encodeG1(share.patientKey), patientKey))
         throw new ClientError('grantVoid', 'the grant is of another patient');

@@ -139,6 +139,8 @@ async function askHolder(input: ReEncryptionInput, holder: GrantHolder): Promise
       const message = shareMessage(network.context, {
         grantId: grant.id,
         number,
+        recordId: input.ledgerRecord.id,
+        point: encodedPoint(input),
         node: holder.node,
         share: answer.share,
       });
@@ -280,9 +282,15 @@ function verificationKeyOf({ network, held }: ReEncryptionInput, index: number):
   return evaluateCommitments(network.platform.curve, held.body.commitments, index);
 }
 
-function evidenceOf(input: ReEncryptionInput, received: ReceivedShare): ShareEvidence {
-  const { network, grant, held, ledgerRecord, labelIndex, number } = input;
+/** Q of the label asked for. */
+function encodedPoint({ network, held, labelIndex }: ReEncryptionInput): Bytes {
   const point = held.body.points[labelIndex];
+  if (point === undefined) throw new ClientError('noLabel', 'the grant has no such label');
+  return network.platform.curve.encodeG2(point);
+}
+
+function evidenceOf(input: ReEncryptionInput, received: ReceivedShare): ShareEvidence {
+  const { network, grant, ledgerRecord, number } = input;
   return {
     chainId: network.anchor.chainId,
     grantId: grant.id,
@@ -291,7 +299,7 @@ function evidenceOf(input: ReEncryptionInput, received: ReceivedShare): ShareEvi
     index: received.holder.index,
     node: received.holder.node,
     nodeKey: received.nodeKey,
-    point: point === undefined ? new Uint8Array(0) : network.platform.curve.encodeG2(point),
+    point: encodedPoint(input),
     capsule: ledgerRecord.c,
     commitments: grant.commitments,
     share: received.answer.share,

@@ -27,8 +27,11 @@ import {
   packageTagKey,
 } from './visit-for-writing.ts';
 
-/** A visit's first record may be issued so many months after the admission. */
-const MONTHS_BACK_MAX = 13;
+/**
+ * A visit's first record may be issued so many months after the admission: a lifetime, since archives
+ * are taken over too. Recent months are tried first, so that only old visits take long.
+ */
+const MONTHS_BACK_MAX = 1_500;
 const LIST_ITEMS = 1_000;
 
 export interface RecoveryInput {

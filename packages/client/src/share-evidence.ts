@@ -3,15 +3,16 @@
  * chain, where only its hash stands: it names Q and the record (R11).
  */
 import { shareMessage } from '@yilian/api/messages-access';
-import { type Bytes, CodecError } from '@yilian/crypto/bytes';
+import { type Bytes, CodecError, equalBytes } from '@yilian/crypto/bytes';
+import { recordIdOf } from '@yilian/crypto/capsule';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import type { SuiteContext } from '@yilian/crypto/context';
 import { type Curve, PointError } from '@yilian/crypto/curve';
 import { parseGrantId } from '@yilian/crypto/grant';
 import { sha256 } from '@yilian/crypto/hash';
-import { parseShare, verifyShare } from '@yilian/crypto/proxy-re-encryption';
+import { parseShare, type ShareClaim, verifyShare } from '@yilian/crypto/proxy-re-encryption';
 import type { SignatureVerifier } from '@yilian/crypto/signature';
-import { evaluateCommitments } from '@yilian/crypto/threshold';
+import { evaluateCommitments, ThresholdError } from '@yilian/crypto/threshold';
 
 export interface ShareEvidence {
   readonly chainId: string;
@@ -93,8 +94,10 @@ export function shareEvidenceHash(evidence: ShareEvidence): Bytes {
 }
 
 /**
- * Whether the evidence convicts: the node signed these bytes for this access, and they are not an
- * honest share. The caller compares grant, record and node key with the chain.
+ * Whether the evidence convicts: the node signed these bytes for this access, this record and this point,
+ * and they are not an honest share. Whatever else in the evidence is wrong convicts nobody: it was put
+ * there by the accuser. The caller compares the commitments and the index with the grant on chain, and
+ * the key with the node's.
  */
 export function convicts(
   curve: Curve,
@@ -107,13 +110,24 @@ export function convicts(
     message: shareMessage(context, evidence),
     signature: evidence.signature,
   });
-  return isSigned && !isHonest(curve, context, evidence);
+  if (!isSigned || evidence.chainId !== context.chainId) return false;
+  const claim = parseClaim(curve, context, evidence);
+  return claim !== null && !isHonest(curve, context, claim, evidence.share);
 }
 
-function isHonest(curve: Curve, context: SuiteContext, evidence: ShareEvidence): boolean {
+type AccusersClaim = Omit<ShareClaim, 'share'>;
+
+/** What the accuser says, or null when it does not parse or its capsule is not the record's. */
+function parseClaim(
+  curve: Curve,
+  context: SuiteContext,
+  evidence: ShareEvidence,
+): AccusersClaim | null {
   try {
     const commitments = evidence.commitments.map((point) => curve.parseG1(point));
-    return verifyShare(curve, context, {
+    const capsule = curve.parseG1(evidence.capsule);
+    if (!equalBytes(recordIdOf(curve, context, capsule), evidence.recordId)) return null;
+    return {
       access: {
         grantId: parseGrantId(evidence.grantId),
         number: evidence.number,
@@ -122,9 +136,24 @@ function isHonest(curve: Curve, context: SuiteContext, evidence: ShareEvidence):
       index: evidence.index,
       point: curve.parseG2(evidence.point),
       verificationKey: evaluateCommitments(curve, commitments, evidence.index),
-      capsule: curve.parseG1(evidence.capsule),
-      share: parseShare(curve, evidence.share),
-    });
+      capsule,
+    };
+  } catch (error) {
+    const isForm =
+      error instanceof PointError || error instanceof CodecError || error instanceof ThresholdError;
+    if (isForm) return null;
+    throw error;
+  }
+}
+
+function isHonest(
+  curve: Curve,
+  context: SuiteContext,
+  claim: AccusersClaim,
+  encodedShare: Bytes,
+): boolean {
+  try {
+    return verifyShare(curve, context, { ...claim, share: parseShare(curve, encodedShare) });
   } catch (error) {
     if (error instanceof PointError) return false;
     throw error;

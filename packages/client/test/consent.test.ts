@@ -6,7 +6,6 @@ import { createKeyringSlot, importRecoveryKit } from '../src/keyring.ts';
 import { createPatient, type Patient } from '../src/patient.ts';
 import { monthsBackFrom, currentMonth } from '../src/patient-secrets.ts';
 import { findSection, readSection } from '../src/record-opening.ts';
-import { textSection } from '../src/record-sealing.ts';
 import { drawVisit } from '../src/visit-for-writing.ts';
 import { admitVisit } from '../src/visit-package.ts';
 import { type Cast, createCast, hoursFromNow, STROKE_DRAFT } from './support/cast.ts';

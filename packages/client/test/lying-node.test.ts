@@ -274,9 +274,9 @@ describe('a node that lies about a share', () => {
       const parsed = parseMessage(reEncryptionAnswer, body, 4096);
       if (!parsed.ok) throw new Error('no share');
       const share = parsed.value.share.slice();
-      // V′ doubled: a point of the group, and a wrong one.
-      const v = curve.parseG1(share.subarray(96, 144));
-      share.set(curve.encodeG1(curve.addG1(v, v)), 96);
+      // E doubled: a point of the group, and a wrong one.
+      const e = curve.parseG2(share.subarray(0, 96));
+      share.set(curve.encodeG2(curve.addG2(e, e)), 0);
       const message = shareMessage(network.context, {
         grantId,
         number,

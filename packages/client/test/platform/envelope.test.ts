@@ -1,5 +1,4 @@
 /** One record, three platforms: the same bytes come out, and each opens what another sealed. */
-import { webcrypto } from 'node:crypto';
 import { concatBytes, type Bytes } from '@yilian/crypto/bytes';
 import { openPatientSlots } from '@yilian/crypto/envelope/slots';
 import { verifyBody } from '@yilian/crypto/envelope/object';
@@ -23,7 +22,7 @@ import { createWebPrimitives } from '../../src/platform/web-ciphers.ts';
 const platforms: [string, Primitives][] = [
   ['pure', purePrimitives],
   ['node', createNodePrimitives()],
-  ['web', createWebPrimitives(webcrypto.subtle)],
+  ['web', createWebPrimitives()],
 ];
 
 async function seal(
