@@ -6,6 +6,7 @@ import { performance } from 'node:perf_hooks';
 const steps = [
   { name: 'format', command: ['oxfmt', '--check'] },
   { name: 'types', command: ['tsc', '-b'] },
+  { name: 'types of tests', command: ['tsc', '-p', 'tsconfig.tests.json'] },
   { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
   { name: 'unused', command: ['knip', '--no-progress', '--no-config-hints'] },
 ];
