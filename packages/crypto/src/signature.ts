@@ -143,8 +143,12 @@ export interface BoundMessage {
   readonly items: readonly Cbor[];
 }
 
+export function encodeBound(message: BoundMessage): Bytes {
+  return bindChain(message.tag, message.context, ...message.items);
+}
+
 export function signBound(seed: Bytes, message: BoundMessage): Bytes {
-  return sign(seed, bindChain(message.tag, message.context, ...message.items));
+  return sign(seed, encodeBound(message));
 }
 
 export function verifyBound(
@@ -155,6 +159,6 @@ export function verifyBound(
   return verify({
     publicKey: claim.publicKey,
     signature: claim.signature,
-    message: bindChain(message.tag, message.context, ...message.items),
+    message: encodeBound(message),
   });
 }

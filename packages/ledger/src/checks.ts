@@ -16,6 +16,7 @@ import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { type ChainContext, type Suite, bindChain } from '@yilian/crypto/context';
 import { type Curve, PointError } from '@yilian/crypto/curve';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { authorshipMessage } from '@yilian/crypto/envelope/authorship';
 import { sha256 } from '@yilian/crypto/hash';
 import { parseProof } from '@yilian/crypto/proof';
 import { verifyEpochKey } from '@yilian/crypto/searchable-encryption';
@@ -94,7 +95,7 @@ export function authorSignatureMessage(
   },
 ): Bytes {
   const { pid, sectionRoot, key, time } = written;
-  return bindChain(DOMAIN_TAGS.authorSignature, context, pid, sectionRoot, key, time);
+  return authorshipMessage(context, { pid, sectionRoot, author: key, time });
 }
 
 /** What a worker needs to decide any check. */

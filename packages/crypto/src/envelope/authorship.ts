@@ -10,6 +10,7 @@ import { bindSuite, type ChainContext } from '../context.ts';
 import { DOMAIN_TAGS } from '../domain-tags.ts';
 import {
   type BoundMessage,
+  encodeBound,
   PUBLIC_KEY_BYTES,
   signBound,
   SIGNATURE_BYTES,
@@ -44,6 +45,11 @@ function message(context: ChainContext, statement: AuthorStatement): BoundMessag
     context,
     items: [statement.pid, statement.sectionRoot, statement.author, statement.time],
   };
+}
+
+/** What is signed; also what a transaction with a public author carries. */
+export function authorshipMessage(context: ChainContext, statement: AuthorStatement): Bytes {
+  return encodeBound(message(context, statement));
 }
 
 export function signAuthorship(
