@@ -101,7 +101,20 @@ function describeClientError(error: ClientError): Failure {
     case 'grantVoid':
     case 'notInGrant':
       return { exit: EXIT.refused, code, message, next: 'nextGrant' };
-    default:
+    case 'badCertificate':
+    case 'mayNotGrant':
+    case 'noLabel':
+    case 'noRecord':
+    case 'noRegulatorNode':
+    case 'noStore':
+    case 'notAuthor':
+    case 'notEnoughShares':
+    case 'period':
+    case 'profileNotAllowed':
+    case 'tooFewOperators':
+    case 'tooManyLabels':
+    case 'unknownHospital':
+    case 'unknownMember':
       return { exit: EXIT.refused, code, message, next: null };
   }
 }

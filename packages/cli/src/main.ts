@@ -29,7 +29,10 @@ function languageOf(argv: readonly string[]): Language {
   const at = argv.indexOf('--lang');
   const inline = argv.find((each) => each.startsWith('--lang='))?.slice('--lang='.length);
   const wished =
-    inline ?? (at >= 0 ? argv[at + 1] : undefined) ?? process.env['YILIAN_LANG'] ?? process.env['LANG'];
+    inline ??
+    (at >= 0 ? argv[at + 1] : undefined) ??
+    process.env['YILIAN_LANG'] ??
+    process.env['LANG'];
   return wished?.startsWith('zh') === true ? 'zh' : 'en';
 }
 
@@ -88,7 +91,9 @@ async function run(argv: readonly string[]): Promise<number> {
 function report(argv: readonly string[], error: unknown): number {
   const failure = describeFailure(error);
   if (failure === undefined) {
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     return 70;
   }
   const { exit, code, message, next } = failure;

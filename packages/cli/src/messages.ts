@@ -2,26 +2,56 @@
 export type Language = 'en' | 'zh';
 
 const MESSAGES = {
-  connected: { en: 'connected to {chain} with {nodes} nodes', zh: '已连接 {chain}，共 {nodes} 个节点' },
+  connected: {
+    en: 'connected to {chain} with {nodes} nodes',
+    zh: '已连接 {chain}，共 {nodes} 个节点',
+  },
   keysMade: { en: 'keys for {name} written to {file}', zh: '{name} 的密钥已写入 {file}' },
-  kitWritten: { en: 'recovery kit written to {file}: whoever has it is you; print it and delete the file', zh: '恢复包已写入 {file}：持有它的人即等于您本人；请打印后删除文件' },
+  kitWritten: {
+    en: 'recovery kit written to {file}: whoever has it is you; print it and delete the file',
+    zh: '恢复包已写入 {file}：持有它的人即等于您本人；请打印后删除文件',
+  },
   enrolled: { en: '{name} is enrolled', zh: '{name} 已注册' },
-  visitReady: { en: 'visit code for {hospital} (show it at the desk):', zh: '{hospital} 的就诊码（在窗口出示）：' },
-  handleReady: { en: 'handle for a request (give it to the doctor):', zh: '请求地址（交给医生）：' },
-  issued: { en: 'record {record} is on chain (block {height})', zh: '病历 {record} 已上链（区块 {height}）' },
-  requested: { en: 'request sent; it waits in the patient’s inbox', zh: '请求已发送，等待患者处理' },
+  visitReady: {
+    en: 'visit code for {hospital} (show it at the desk):',
+    zh: '{hospital} 的就诊码（在窗口出示）：',
+  },
+  handleReady: {
+    en: 'handle for a request (give it to the doctor):',
+    zh: '请求地址（交给医生）：',
+  },
+  issued: {
+    en: 'record {record} is on chain (block {height})',
+    zh: '病历 {record} 已上链（区块 {height}）',
+  },
+  requested: {
+    en: 'request sent; it waits in the patient’s inbox',
+    zh: '请求已发送，等待患者处理',
+  },
   inboxEmpty: { en: 'nobody asks', zh: '没有新的请求' },
-  granted: { en: 'grant {grant} is active: {acknowledged} of {holders} nodes hold shares, {threshold} are needed', zh: '授权 {grant} 已生效：{holders} 个节点中 {acknowledged} 个持有份额，需要 {threshold} 个' },
+  granted: {
+    en: 'grant {grant} is active: {acknowledged} of {holders} nodes hold shares, {threshold} are needed',
+    zh: '授权 {grant} 已生效：{holders} 个节点中 {acknowledged} 个持有份额，需要 {threshold} 个',
+  },
   regulatorNamed: { en: 'the regulator’s node was named: {why}', zh: '已指定监管节点：{why}' },
   nothingFound: { en: 'nothing found', zh: '没有找到' },
-  opened: { en: 'opened; written by {author}; shares served by {nodes}', zh: '已打开；书写者 {author}；份额来自 {nodes}' },
+  opened: {
+    en: 'opened; written by {author}; shares served by {nodes}',
+    zh: '已打开；书写者 {author}；份额来自 {nodes}',
+  },
   openedOwn: { en: 'opened; written by {author}', zh: '已打开；书写者 {author}' },
   revoked: { en: 'grant {grant} is revoked', zh: '授权 {grant} 已撤销' },
   narrowed: { en: 'grant {grant} is narrowed', zh: '授权 {grant} 已缩小范围' },
   nobodyLooked: { en: 'nobody opened anything', zh: '没有人查看过' },
-  recovered: { en: 'recovered {visits} visits, {records} records, {grants} grants', zh: '已恢复 {visits} 次就诊、{records} 份病历、{grants} 项授权' },
+  recovered: {
+    en: 'recovered {visits} visits, {records} records, {grants} grants',
+    zh: '已恢复 {visits} 次就诊、{records} 份病历、{grants} 项授权',
+  },
   receiptWritten: { en: 'receipt written to {file}', zh: '回执已写入 {file}' },
-  receiptHolds: { en: 'the receipt holds: {type} {outcome} in block {height}, signed by {signers} of {validators}', zh: '回执有效：{type} {outcome}，区块 {height}，{validators} 个验证者中 {signers} 个签名' },
+  receiptHolds: {
+    en: 'the receipt holds: {type} {outcome} in block {height}, signed by {signers} of {validators}',
+    zh: '回执有效：{type} {outcome}，区块 {height}，{validators} 个验证者中 {signers} 个签名',
+  },
   receiptFails: { en: 'the receipt does not hold: {code}', zh: '回执无效：{code}' },
   acknowledged: { en: 'record {record} acknowledged', zh: '病历 {record} 已确认' },
   objected: { en: 'objection to record {record} is on chain', zh: '对病历 {record} 的异议已上链' },
@@ -33,13 +63,31 @@ const MESSAGES = {
   // what to do next
   nextUsage: { en: 'run `yilian help` for the commands', zh: '运行 `yilian help` 查看命令' },
   nextConnect: { en: 'run `yilian connect URL` first', zh: '请先运行 `yilian connect URL`' },
-  nextKeys: { en: 'run `yilian keys create` first, or name the keyring by --as', zh: '请先运行 `yilian keys create`，或用 --as 指定密钥环' },
-  nextEnrol: { en: 'run `yilian enrol --secret …` first', zh: '请先运行 `yilian enrol --secret …`' },
-  nextNetwork: { en: 'check the connection with `yilian status` and try again', zh: '请用 `yilian status` 检查连接后重试' },
-  nextVerification: { en: 'do not use the answer; another node may tell the truth; report the named node to the regulator', zh: '请勿使用该结果；其他节点可能给出正确答案；请向监管方报告该节点' },
-  nextRejected: { en: 'docs/spec/transactions.md explains the code', zh: 'docs/spec/transactions.md 解释了该代码' },
+  nextKeys: {
+    en: 'run `yilian keys create` first, or name the keyring by --as',
+    zh: '请先运行 `yilian keys create`，或用 --as 指定密钥环',
+  },
+  nextEnrol: {
+    en: 'run `yilian enrol --secret …` first',
+    zh: '请先运行 `yilian enrol --secret …`',
+  },
+  nextNetwork: {
+    en: 'check the connection with `yilian status` and try again',
+    zh: '请用 `yilian status` 检查连接后重试',
+  },
+  nextVerification: {
+    en: 'do not use the answer; another node may tell the truth; report the named node to the regulator',
+    zh: '请勿使用该结果；其他节点可能给出正确答案；请向监管方报告该节点',
+  },
+  nextRejected: {
+    en: 'docs/spec/transactions.md explains the code',
+    zh: 'docs/spec/transactions.md 解释了该代码',
+  },
   nextGrant: { en: 'ask the patient for a (new) grant', zh: '请向患者申请（新的）授权' },
-  nextPassphrase: { en: 'set YILIAN_PASSPHRASE or type it when asked', zh: '请设置 YILIAN_PASSPHRASE 或在提示时输入' },
+  nextPassphrase: {
+    en: 'set YILIAN_PASSPHRASE or type it when asked',
+    zh: '请设置 YILIAN_PASSPHRASE 或在提示时输入',
+  },
 } as const;
 
 export type MessageName = keyof typeof MESSAGES;

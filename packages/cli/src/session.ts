@@ -107,7 +107,10 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   const readKeyring = async (): Promise<Keyring> => {
     const path = keyringFile(keyringName);
     if (!existsSync(path)) throw new UsageError(`there is no keyring ${keyringName}`, 'nextKeys');
-    const content = await openKeyringFile(new Uint8Array(readFileSync(path)), await askPassphrase());
+    const content = await openKeyringFile(
+      new Uint8Array(readFileSync(path)),
+      await askPassphrase(),
+    );
     return decodeKeyring(content);
   };
 
@@ -212,7 +215,7 @@ function readHidden(question: string): Promise<string> {
   process.stderr.write(question);
   const lines = createInterface({
     input: process.stdin,
-    terminal: process.stdin.isTTY === true,
+    terminal: process.stdin.isTTY,
     // No output: what is typed is not echoed.
   });
   return new Promise((resolve, reject) => {

@@ -69,7 +69,8 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => page.listen(0, '127.0.0.1', resolve));
   const address = page.address();
-  pageUrl = typeof address === 'object' && address !== null ? `http://127.0.0.1:${address.port}` : '';
+  pageUrl =
+    typeof address === 'object' && address !== null ? `http://127.0.0.1:${address.port}` : '';
 }, 120_000);
 
 afterAll(async () => {
@@ -92,8 +93,16 @@ describe('a referral by commands alone', () => {
       ['wang', 'tertiary-1'],
     ] as const) {
       await done([
-        ...['keys', 'create', '--role', 'doctor', '--institution', institution],
-        ...['--name', `Dr ${name}`, '--as', name],
+        'keys',
+        'create',
+        '--role',
+        'doctor',
+        '--institution',
+        institution,
+        '--name',
+        `Dr ${name}`,
+        '--as',
+        name,
       ]);
       await done(['enrol', '--as', name, '--secret', secretOf(`${institution}-doctor-1`)]);
     }
@@ -103,8 +112,15 @@ describe('a referral by commands alone', () => {
     const note = join(home, 'note.txt');
     writeFileSync(note, 'NIHSS 12, left hemiparesis');
     const issued = await done([
-      ...['issue', '--as', 'chen', '--visit', `@${codeFile}`],
-      ...['--section', `Observation=${note}`, '--keyword', 'code|icd10#I63.9'],
+      'issue',
+      '--as',
+      'chen',
+      '--visit',
+      `@${codeFile}`,
+      '--section',
+      `Observation=${note}`,
+      '--keyword',
+      'code|icd10#I63.9',
     ]);
     const [{ record, transaction }] = issued.json['records'] as [
       { record: string; transaction: string },
@@ -113,8 +129,15 @@ describe('a referral by commands alone', () => {
 
     const handle = await done(['handle', '--as', 'li']);
     await done([
-      ...['request', '--as', 'wang', '--handle', String(handle.json['code'])],
-      ...['--purpose', 'stroke referral', '--days', '3'],
+      'request',
+      '--as',
+      'wang',
+      '--handle',
+      String(handle.json['code']),
+      '--purpose',
+      'stroke referral',
+      '--days',
+      '3',
     ]);
     const inbox = await done(['inbox', '--as', 'li']);
     const [request] = inbox.json['requests'] as [{ request: string; name: string }];
@@ -123,11 +146,22 @@ describe('a referral by commands alone', () => {
     const grant = String(granted.json['grant']);
 
     const found = await done(['search', '--as', 'wang', '--grant', grant]);
-    expect((found.json['found'] as { record: string }[]).map((each) => each.record)).toEqual([record]);
+    expect((found.json['found'] as { record: string }[]).map((each) => each.record)).toEqual([
+      record,
+    ]);
     const out = join(home, 'opened');
     const opened = await done([
-      ...['open', '--as', 'wang', '--grant', grant, '--record', record],
-      ...['--purpose', 'thrombectomy', '--out', out],
+      'open',
+      '--as',
+      'wang',
+      '--grant',
+      grant,
+      '--record',
+      record,
+      '--purpose',
+      'thrombectomy',
+      '--out',
+      out,
     ]);
     expect(opened.json['author']).toBe('Dr chen (community-1)');
     expect(readFileSync(join(out, 'Observation'), 'utf8')).toBe('NIHSS 12, left hemiparesis');
@@ -138,8 +172,16 @@ describe('a referral by commands alone', () => {
 
     await done(['revoke', grant, '--as', 'li']);
     const again = await yilian([
-      ...['open', '--as', 'wang', '--grant', grant, '--record', record],
-      ...['--purpose', 'again', '--json'],
+      'open',
+      '--as',
+      'wang',
+      '--grant',
+      grant,
+      '--record',
+      record,
+      '--purpose',
+      'again',
+      '--json',
     ]);
     expect(again.code).toBe(1);
     expect(again.json).toMatchObject({ error: { code: 'grantNotActive' } });
@@ -160,9 +202,7 @@ describe('a referral by commands alone', () => {
 
     const kit = join(home, 'kit.txt');
     await done(['keys', 'kit', '--as', 'li', '--out', kit]);
-    const recovered = await done([
-      ...['recover', '--as', 'li-new', '--kit', kit, '--identity', '1101'],
-    ]);
+    const recovered = await done(['recover', '--as', 'li-new', '--kit', kit, '--identity', '1101']);
     expect(recovered.json).toEqual({ visits: 1, records: 1, grants: 1 });
   }, 120_000);
 
@@ -205,7 +245,8 @@ describe('what a command cannot do, it says by its exit code', () => {
 
 test('every message says the same things in both languages', () => {
   for (const name of MESSAGE_NAMES) {
-    const placeholders = (text: string): string[] => [...text.matchAll(/\{\w+\}/g)].map(String).sort();
+    const placeholders = (text: string): string[] =>
+      [...text.matchAll(/\{\w+\}/g)].map(String).sort();
     expect(placeholders(say('zh', name)), name).toEqual(placeholders(say('en', name)));
   }
 });

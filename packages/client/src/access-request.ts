@@ -39,7 +39,10 @@ export function parseHandle(text: string): Handle {
   const trimmed = text.trim();
   if (!trimmed.startsWith(PREFIX)) return refuse();
   try {
-    const value = decode(fromBase64Url(trimmed.slice(PREFIX.length)), { bytesMax: 256, depthMax: 1 });
+    const value = decode(fromBase64Url(trimmed.slice(PREFIX.length)), {
+      bytesMax: 256,
+      depthMax: 1,
+    });
     const [key, hpkeKey]: readonly Cbor[] = Array.isArray(value) ? value : [];
     if (!(key instanceof Uint8Array) || !(hpkeKey instanceof Uint8Array)) return refuse();
     const signing = parsePublicKey(key);

@@ -98,6 +98,7 @@ export function countSightings(
 
 /** Whether `needle` stands in `digits` at the start of a byte, not in its middle. */
 function holdsBytes(digits: string, needle: string): boolean {
-  for (let at = digits.indexOf(needle); at >= 0; at = digits.indexOf(needle, at + 1)) if (at % 2 === 0) return true;
+  for (let at = digits.indexOf(needle); at >= 0; at = digits.indexOf(needle, at + 1))
+    if (at % 2 === 0) return true;
   return false;
 }

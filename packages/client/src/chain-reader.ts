@@ -11,7 +11,13 @@ import type { Member, MemberStatus } from '@yilian/ledger/contracts/members/memb
 import type { NodeKeys } from '@yilian/ledger/contracts/members/node-keys';
 import type { LedgerRecord, VisitEntry } from '@yilian/ledger/contracts/records/record';
 import type { GenesisState } from '@yilian/ledger/genesis';
-import type { GrantId, MemberId, PatientCommitment, RecordId, TransactionId } from '@yilian/ledger/ids';
+import type {
+  GrantId,
+  MemberId,
+  PatientCommitment,
+  RecordId,
+  TransactionId,
+} from '@yilian/ledger/ids';
 import type { LogLeaf } from '@yilian/ledger/log-leaf';
 import type { Settings } from '@yilian/ledger/settings';
 import type { KeyHash } from '@yilian/ledger/state';
@@ -69,7 +75,10 @@ export interface ChainReader {
   record(id: RecordId, options?: ReadOptions): Promise<LedgerRecord | undefined>;
   visitEntry(pid: Bytes, number: number, options?: ReadOptions): Promise<VisitEntry | undefined>;
   /** Undefined while it is not final. */
-  transaction(id: TransactionId, nodes?: readonly NodeEndpoint[]): Promise<FinalTransaction | undefined>;
+  transaction(
+    id: TransactionId,
+    nodes?: readonly NodeEndpoint[],
+  ): Promise<FinalTransaction | undefined>;
   logEntry(position: number): Promise<LogEntry>;
   /** Entries `[index·2^level, (index+1)·2^level)`. */
   logRange(level: number, index: number): Promise<readonly LogEntry[]>;
@@ -77,7 +86,12 @@ export interface ChainReader {
   grantEvents(grant: Grant): Promise<readonly LogEntry[]>;
   block(height: bigint | 'latest'): Promise<ChainBlock>;
   /** A blob whose hash is `hash`, from any of `nodes`. */
-  blob(grantId: GrantId, name: BlobName, hash: Bytes, nodes?: readonly NodeEndpoint[]): Promise<Bytes>;
+  blob(
+    grantId: GrantId,
+    name: BlobName,
+    hash: Bytes,
+    nodes?: readonly NodeEndpoint[],
+  ): Promise<Bytes>;
   /** A member's certificate: the regulator's signature and the hash on chain hold. */
   certificate(id: MemberId): Promise<Certificate>;
   /** Later reads see at least the state after this block. */

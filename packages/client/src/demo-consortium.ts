@@ -24,13 +24,23 @@ export async function controlDemoNode(
 export async function requestEnrolment(
   platform: Pick<Platform, 'fetch'>,
   baseUrl: string,
-  person: { readonly role: 'patient' } | { readonly role: 'doctor' | 'department'; readonly institution: string },
+  person:
+    | { readonly role: 'patient' }
+    | { readonly role: 'doctor' | 'department'; readonly institution: string },
 ): Promise<Bytes> {
   const query = new URLSearchParams({ ...person }).toString();
   const response = await platform.fetch(`${baseUrl}/demo/enrolments?${query}`, { method: 'POST' });
   const ticket: unknown = response.ok ? await response.json() : undefined;
-  if (typeof ticket !== 'object' || ticket === null || !('secret' in ticket) || typeof ticket.secret !== 'string')
-    throw new NetworkError('unreachable', 'the registration centre hands out no secret now; is its node running?');
+  if (
+    typeof ticket !== 'object' ||
+    ticket === null ||
+    !('secret' in ticket) ||
+    typeof ticket.secret !== 'string'
+  )
+    throw new NetworkError(
+      'unreachable',
+      'the registration centre hands out no secret now; is its node running?',
+    );
   return fromHex(ticket.secret);
 }
 

@@ -471,9 +471,8 @@ export function createDoctor(
         holders.length > 0 ? holders : undefined,
       );
       const { privateKey } = await hpke();
-      const grantIdOf = grantId as Bytes as GranteeShare['body']['grantId'];
       const plaintext = await openWith(privateKey, {
-        info: granteeInfo(grantContext(network.anchor.chainId), grantIdOf, id, grant.bodyHash),
+        info: granteeInfo(grantContext(network.anchor.chainId), grantId, id, grant.bodyHash),
         aad: NO_AAD,
         sealed,
       });

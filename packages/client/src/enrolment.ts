@@ -24,12 +24,7 @@ import { transactionSigningMessage } from '@yilian/ledger/transaction';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import type { ChainReader } from './chain-reader.ts';
 import { ClientError, VerificationError } from './failure.ts';
-import {
-  type MemberKeyring,
-  type PatientKeyring,
-  patientSigner,
-  signerOf,
-} from './keyring.ts';
+import { type MemberKeyring, type PatientKeyring, patientSigner, signerOf } from './keyring.ts';
 import type { Network } from './network.ts';
 import { createPatientSecrets } from './patient-secrets.ts';
 import { awaitFinal } from './submission.ts';
@@ -41,7 +36,10 @@ const NO_HPKE_KEY: Bytes = new Uint8Array(32);
 function registrationNodes(network: Network): readonly NodeEndpoint[] {
   const nodes = network.nodes.filter(({ isRegulator }) => isRegulator);
   if (nodes.length === 0)
-    throw new ClientError('noRegulatorNode', 'the node of the registration centre is not configured');
+    throw new ClientError(
+      'noRegulatorNode',
+      'the node of the registration centre is not configured',
+    );
   return nodes;
 }
 
@@ -160,7 +158,10 @@ async function register(
     answer = await call(signer.sign(transactionSigningMessage(network.context, id)));
   }
   const source = { node: nodes[0]?.name ?? '', route: ROUTES.registerMember.name };
-  return { answer, certificate: verifyOwnCertificate(network, answer.certificate, subject, source) };
+  return {
+    answer,
+    certificate: verifyOwnCertificate(network, answer.certificate, subject, source),
+  };
 }
 
 function verifyOwnCertificate(

@@ -31,7 +31,10 @@ export interface FewOperators {
   /** Operators that hospitals outside the grantee's institution run on. */
   readonly operators: readonly string[];
   /** Institutions that share an operator with another one and so count once. */
-  readonly sharing: readonly { readonly operator: string; readonly institutions: readonly string[] }[];
+  readonly sharing: readonly {
+    readonly operator: string;
+    readonly institutions: readonly string[];
+  }[];
   /** Institutions left out since their node has no fresh key on chain. */
   readonly withoutKey: readonly string[];
 }
@@ -108,7 +111,9 @@ function sharedOperators(candidates: readonly HolderCandidate[]): FewOperators['
 /** One sentence for a person who cannot get a grant as she wished. */
 export function describeFewOperators(reason: FewOperators): string {
   const shared = reason.sharing
-    .map(({ operator, institutions }) => `${institutions.join(' and ')} run on operator ${operator}`)
+    .map(
+      ({ operator, institutions }) => `${institutions.join(' and ')} run on operator ${operator}`,
+    )
     .join('; ');
   const missing =
     reason.withoutKey.length === 0 ? '' : `; ${reason.withoutKey.join(', ')} published no key`;

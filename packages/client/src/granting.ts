@@ -236,7 +236,10 @@ async function deliver(
   { node, name, blob }: Delivery,
 ): Promise<Delivered> {
   try {
-    await network.transport.call(node, ROUTES.putBlob, { params: { grantId, name }, request: blob });
+    await network.transport.call(node, ROUTES.putBlob, {
+      params: { grantId, name },
+      request: blob,
+    });
     return 'delivered';
   } catch (error) {
     if (error instanceof ProblemError) return error.code === 'shareVoid' ? 'void' : 'failed';
@@ -285,8 +288,7 @@ async function putOnChain(
     threshold: plan.threshold,
     holders: plan.holders.length,
     acknowledged: acknowledgementsOf(grant),
-    regulatorNamed:
-      plan.regulatorNamed === null ? null : describeFewOperators(plan.regulatorNamed),
+    regulatorNamed: plan.regulatorNamed === null ? null : describeFewOperators(plan.regulatorNamed),
     undelivered: namesWith('failed'),
     voidAt: namesWith('void'),
   };

@@ -36,7 +36,10 @@ export interface HeaderStore {
    * Believes a header with its certificate, or says why not.
    * @throws VerificationError `certificate`, `chain`
    */
-  verify(encoded: { readonly header: Bytes; readonly certificate: Bytes }, source: Source): Promise<VerifiedHeader>;
+  verify(
+    encoded: { readonly header: Bytes; readonly certificate: Bytes },
+    source: Source,
+  ): Promise<VerifiedHeader>;
   /** Keeps the newest header for the next run. */
   save(): Promise<void>;
 }
@@ -157,7 +160,8 @@ export function createHeaderStore(network: Network): HeaderStore {
     try {
       const block = decodeTrustedBlock(kept);
       const isOurs =
-        block.chainId === anchor.chainId && equalBytes(block.validators.hash, beginning.validators.hash);
+        block.chainId === anchor.chainId &&
+        equalBytes(block.validators.hash, beginning.validators.hash);
       return isOurs ? block : beginning;
     } catch (error) {
       if (error instanceof CodecError) return beginning;
@@ -207,7 +211,9 @@ async function fetchGenesis(network: Network): Promise<Genesis> {
     const genesis = decodeGenesis(fromBase64Url(document.genesis));
     if (genesis === null) return refuse('the genesis document does not parse');
     const beginning = trustGenesis(anchor, genesis);
-    return beginning === null ? refuse('the genesis document is not the one of the anchor') : genesis;
+    return beginning === null
+      ? refuse('the genesis document is not the one of the anchor')
+      : genesis;
   });
   return value;
 }

@@ -91,13 +91,13 @@ export function createNetwork(options: NetworkOptions): Network {
 
   const order = (among: readonly NodeEndpoint[] = nodes): readonly NodeEndpoint[] => {
     // Another node than last time, and not a predictable one.
-    const step = nodes.length < 2 ? 0 : 1 + ((platform.randomBytes(1)[0] ?? 0) % (nodes.length - 1));
+    const step =
+      nodes.length < 2 ? 0 : 1 + ((platform.randomBytes(1)[0] ?? 0) % (nodes.length - 1));
     turn = (turn + step) % nodes.length;
     const start = turn % Math.max(1, among.length);
     const rotated = [...among.slice(start), ...among.slice(0, start)];
     const nowMs = platform.nowMs();
-    const isShunned = (node: NodeEndpoint): boolean =>
-      (shunnedUntilMs.get(node.name) ?? 0) > nowMs;
+    const isShunned = (node: NodeEndpoint): boolean => (shunnedUntilMs.get(node.name) ?? 0) > nowMs;
     return [
       ...rotated.filter((node) => !isShunned(node)),
       ...rotated.filter((node) => isShunned(node)),

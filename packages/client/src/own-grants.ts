@@ -109,8 +109,7 @@ export async function grantsOfWalk(
 
 function saltOf(network: Network, grantId: GrantId, conditionalKey: G2): Bytes {
   const context = grantContext(network.anchor.chainId);
-  const id = grantId as Bytes as Parameters<typeof deriveGrantSalt>[3];
-  return deriveGrantSalt(network.platform.curve, context, conditionalKey, id);
+  return deriveGrantSalt(network.platform.curve, context, conditionalKey, grantId);
 }
 
 async function fetchCopy(
@@ -132,7 +131,7 @@ async function fetchCopy(
     return openCopy({
       curve: network.platform.curve,
       context: grantContext(network.anchor.chainId),
-      grantId: grant.id as Bytes as Parameters<typeof openCopy>[0]['grantId'],
+      grantId: grant.id,
       conditionalKey: first.held.conditionalKey,
       sealed,
     });
@@ -218,7 +217,7 @@ function askedOf(network: Network, own: OwnGrant, event: LogEntry): AccessLogEnt
     grantContext(network.anchor.chainId),
     {
       salt: own.salt,
-      grantId: own.grantId as Bytes as Parameters<typeof openAccess>[1]['grantId'],
+      grantId: own.grantId,
       nonce: body.accessNonce,
     },
     body.sealed,

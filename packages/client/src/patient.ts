@@ -20,12 +20,7 @@ import type { ChainReader, FinalTransaction } from './chain-reader.ts';
 import type { OnProgress } from './doctor.ts';
 import { enrolPatient } from './enrolment.ts';
 import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';
-import {
-  grantLabels,
-  type MadeGrantResult,
-  narrowOwnGrant,
-  revokeOwnGrant,
-} from './granting.ts';
+import { grantLabels, type MadeGrantResult, narrowOwnGrant, revokeOwnGrant } from './granting.ts';
 import type { WishedToken } from './grant-making.ts';
 import {
   deriveHandle,
@@ -53,7 +48,12 @@ import {
   type SlotReport,
 } from './own-records.ts';
 import { type OwnVisit, ownVisits } from './own-visits.ts';
-import { createPatientSecrets, currentMonth, hospitalIdOf, type PatientSecrets } from './patient-secrets.ts';
+import {
+  createPatientSecrets,
+  currentMonth,
+  hospitalIdOf,
+  type PatientSecrets,
+} from './patient-secrets.ts';
 import { recoverDrawnVisits, recoverKeyring } from './recovery.ts';
 import { matchRecord } from './record-location.ts';
 import type { OpenRecord } from './record-opening.ts';
@@ -120,7 +120,11 @@ export interface Patient {
     readonly visit: VisitNote;
   }>;
   /** A fresh one-time handle, for a QR or a referral letter. */
-  createHandle(): Promise<{ readonly handle: Handle; readonly code: string; readonly number: number }>;
+  createHandle(): Promise<{
+    readonly handle: Handle;
+    readonly code: string;
+    readonly number: number;
+  }>;
   /** Requests of all her handles, from every node that answers. */
   listRequests(): Promise<readonly ReceivedRequest[]>;
   visits(): readonly OwnVisit[];
@@ -192,7 +196,8 @@ export function createPatient(
     for (const visit of visitsIn(scope)) {
       if (scope.classes === undefined || scope.classes.length === 0)
         add(visit.label({ kind: 'visit' }));
-      else for (const resourceType of scope.classes) add(visit.label({ kind: 'class', resourceType }));
+      else
+        for (const resourceType of scope.classes) add(visit.label({ kind: 'class', resourceType }));
     }
     return [...labels.values()];
   }
@@ -204,7 +209,9 @@ export function createPatient(
       const own = [
         visit.label({ kind: 'visit' }),
         visit.label({ kind: 'summary' }),
-        ...[...CLINICAL_CLASSES].map((resourceType) => visit.label({ kind: 'class', resourceType })),
+        ...[...CLINICAL_CLASSES].map((resourceType) =>
+          visit.label({ kind: 'class', resourceType }),
+        ),
       ];
       for (const label of own) labels.set(toHex(label.beta), label);
     }
@@ -255,7 +262,10 @@ export function createPatient(
     const hospitals = network.nodes.flatMap(({ institution, hospitalKey }) =>
       hospitalKey === null ? [] : [institution],
     );
-    const months: readonly Month[] = [currentMonth(platform), ...visits().map(({ month }) => month)];
+    const months: readonly Month[] = [
+      currentMonth(platform),
+      ...visits().map(({ month }) => month),
+    ];
     const padded = [...tokens];
     while (padded.length < size) {
       const hospital = pick(hospitals) ?? 'none';

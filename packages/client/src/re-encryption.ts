@@ -21,7 +21,6 @@ import { evaluateCommitments } from '@yilian/crypto/threshold';
 import type { Grant, GrantHolder } from '@yilian/ledger/contracts/consent/grant';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
 import type { Signer } from '@yilian/ledger/transaction-codec';
-import type { RecordId } from '@yilian/crypto/capsule';
 import type { ChainReader } from './chain-reader.ts';
 import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';
 import { grantContext } from './grant-making.ts';
@@ -60,7 +59,12 @@ interface ReceivedShare {
 }
 
 /** A node that has not the event yet is asked again. */
-const NOT_YET: ReadonlySet<string> = new Set(['accessUnknown', 'notFinal', 'grantPending', 'nodeBehind']);
+const NOT_YET: ReadonlySet<string> = new Set([
+  'accessUnknown',
+  'notFinal',
+  'grantPending',
+  'nodeBehind',
+]);
 /** After so long the holders that were kept in reserve are asked too. */
 const PATIENCE_MS = 1_500;
 const NOT_YET_TRIES = 25;
@@ -186,10 +190,7 @@ function parseOrNull({ network }: ReEncryptionInput, bytes: Bytes): ReEncryptedS
  * Asks t holders, another one for each that refuses, and all of the rest when those asked are slow.
  * Answers come in the order of their arrival; the reader stops when it has what it needs.
  */
-async function* askUntilEnough(
-  input: ReEncryptionInput,
-  threshold: number,
-): AsyncGenerator<Asked> {
+async function* askUntilEnough(input: ReEncryptionInput, threshold: number): AsyncGenerator<Asked> {
   const { platform } = input.network;
   const names = input.network.order().map(({ memberId }) => memberId);
   const rank = ({ node }: GrantHolder): number =>
@@ -235,13 +236,13 @@ function combine(input: ReEncryptionInput, received: readonly ReceivedShare[]): 
   const { curve } = network.platform;
   const label = held.labels[labelIndex];
   if (label === undefined) throw new ClientError('noLabel', 'the grant has no such label');
-  const shares = received.slice(0, grant.commitments.length).flatMap(({ holder, share }) =>
-    share === null ? [] : [{ index: holder.index, share }],
-  );
+  const shares = received
+    .slice(0, grant.commitments.length)
+    .flatMap(({ holder, share }) => (share === null ? [] : [{ index: holder.index, share }]));
   return deriveSlotKey({
     curve,
     context: { chainId: network.anchor.chainId, suite: ledgerRecord.suite },
-    recordId: ledgerRecord.id as Bytes as RecordId,
+    recordId: ledgerRecord.id,
     patientKey: held.patientKey,
     label,
     secret: combineShares({ curve, blinding: held.blinding, shares }),

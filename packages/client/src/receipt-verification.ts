@@ -40,12 +40,7 @@ export interface VerifiedReceipt {
   readonly validators: number;
 }
 
-export type ReceiptRefusal =
-  | 'malformed'
-  | 'otherChain'
-  | 'certificate'
-  | 'logProof'
-  | 'signature';
+export type ReceiptRefusal = 'malformed' | 'otherChain' | 'certificate' | 'logProof' | 'signature';
 
 export type ReceiptVerdict =
   | { readonly ok: true; readonly receipt: VerifiedReceipt }

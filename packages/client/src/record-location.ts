@@ -8,11 +8,7 @@ import type { Bytes } from '@yilian/crypto/bytes';
 import { bindChain, type ChainContext } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { hkdf } from '@yilian/crypto/hash';
-import {
-  packEpochIndex,
-  searchEpoch,
-  type TagKey,
-} from '@yilian/crypto/searchable-encryption';
+import { packEpochIndex, searchEpoch, type TagKey } from '@yilian/crypto/searchable-encryption';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
 import type { Platform } from './platform/platform.ts';
 

@@ -7,11 +7,7 @@ import { type Bytes, concatBytes, equalBytes } from '@yilian/crypto/bytes';
 import type { ChainContext } from '@yilian/crypto/context';
 import { EnvelopeError } from '@yilian/crypto/envelope/envelope-error';
 import { sectionRootOf } from '@yilian/crypto/envelope/header';
-import {
-  openRecord,
-  openSection,
-  type SectionReader,
-} from '@yilian/crypto/envelope/record-reader';
+import { openRecord, openSection, type SectionReader } from '@yilian/crypto/envelope/record-reader';
 import type { Manifest } from '@yilian/crypto/envelope/section';
 import { openPatientSlots, type SlotOpening } from '@yilian/crypto/envelope/slots';
 import { authorSignatureMessage } from '@yilian/ledger/checks';

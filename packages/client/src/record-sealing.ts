@@ -323,7 +323,10 @@ export function assembleRecord(
     nonce: input.nonce,
     expiryHeight: input.expiryHeight,
   };
-  const kind = amends === null ? ({ type: 'issueRecord' } as const) : ({ type: 'amendRecord', amends } as const);
+  const kind =
+    amends === null
+      ? ({ type: 'issueRecord' } as const)
+      : ({ type: 'amendRecord', amends } as const);
   const txc = capsuleContext(envelope, { ...kind, ...statement, capsule, authorship });
   const proof = encodeProof(curve, encapsulation.prove(txc));
   const message = authorSignatureMessage(context, { pid, sectionRoot, key, time });

@@ -62,10 +62,10 @@ export async function expiryHeight(reader: ChainReader, heights: bigint): Promis
  * Signs with `signers` (the sender first) and waits for the proven outcome.
  * @throws RejectedError when a rule of the ledger refuses it, NetworkError when its fate is unknown
  */
-export async function submitBody<Body extends TransactionBody>(
+export async function submitBody(
   network: Network,
   reader: ChainReader,
-  body: Body,
+  body: TransactionBody,
   signers: readonly [Signer, ...Signer[]],
   options: SubmitOptions = {},
 ): Promise<FinalTransaction> {

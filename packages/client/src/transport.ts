@@ -3,10 +3,7 @@
  * answer is all this file knows. It believes nothing it receives: answers are parsed here and verified
  * by verified-reader.ts and those who build on it.
  */
-import {
-  encodeMessage,
-  parseMessage,
-} from '@yilian/api/codec';
+import { encodeMessage, parseMessage } from '@yilian/api/codec';
 import { parseProblem } from '@yilian/api/problem';
 import { buildTarget, type Content, type Route } from '@yilian/api/route';
 import { SIGNED_REQUEST_HEADER, signRequest, toRequestHeader } from '@yilian/api/signed-request';
@@ -187,12 +184,7 @@ export function createTransport(options: TransportOptions): Transport {
         try {
           // Signed anew at each try: a nonce is accepted once.
           const prepared = prepare(node, route, input);
-          return await exchange(
-            prepared,
-            route.answer,
-            input.timeoutMs ?? timeoutMs,
-            input.signal,
-          );
+          return await exchange(prepared, route.answer, input.timeoutMs ?? timeoutMs, input.signal);
         } catch (error) {
           const pauseMs = retryPauseMs(error, attempt);
           if (!idempotent || attempt >= retries || pauseMs === undefined) throw error;
@@ -313,7 +305,9 @@ function retryPauseMs(error: unknown, attempt: number): number | undefined {
   if (error instanceof NetworkError) return RETRY_PAUSE_MS * 2 ** attempt;
   if (error instanceof ProblemError && (error.status === 429 || error.status === 503)) {
     const wished = (error.retryAfterSeconds ?? 0) * 1000;
-    return wished > RETRY_AFTER_MAX_MS ? undefined : Math.max(wished, RETRY_PAUSE_MS * 2 ** attempt);
+    return wished > RETRY_AFTER_MAX_MS
+      ? undefined
+      : Math.max(wished, RETRY_PAUSE_MS * 2 ** attempt);
   }
   return undefined;
 }
@@ -325,7 +319,11 @@ function encodeContent<T>(content: Content<T>, value: T | undefined): Bytes | un
       return encodeMessage(content.codec, value);
     case 'bytes':
       return value instanceof Uint8Array ? value : undefined;
-    default:
+    case 'none':
+    case 'json':
+    case 'stream':
+    case 'events':
+    case 'text':
       return undefined;
   }
 }
@@ -336,7 +334,11 @@ function mediaTypeOf<T>(content: Content<T>): string {
       return content.mediaType;
     case 'cbor':
       return 'application/cbor';
-    default:
+    case 'none':
+    case 'json':
+    case 'stream':
+    case 'events':
+    case 'text':
       return 'application/octet-stream';
   }
 }
@@ -348,8 +350,13 @@ async function decodeContent<T>(content: Content<T>, sent: Sent): Promise<T> {
       await response.arrayBuffer();
       return null as T;
     case 'cbor': {
-      const parsed = parseMessage(content.codec, await readAll(sent, content.bytesMax), content.bytesMax);
-      if (!parsed.ok) throw new VerificationError('malformed', source, `the answer is ${parsed.fault}`);
+      const parsed = parseMessage(
+        content.codec,
+        await readAll(sent, content.bytesMax),
+        content.bytesMax,
+      );
+      if (!parsed.ok)
+        throw new VerificationError('malformed', source, `the answer is ${parsed.fault}`);
       return parsed.value;
     }
     case 'bytes':

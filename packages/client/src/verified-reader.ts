@@ -6,7 +6,12 @@
  * State is read by subtrees of at least `SUBTREE_KEYS_MIN` keys, question after question to different
  * nodes, so that no node learns from a person's walk which keys are hers (R2).
  */
-import { type Certificate, certificateHash, certificateMessage, parseCertificate } from '@yilian/api/certificate';
+import {
+  type Certificate,
+  certificateHash,
+  certificateMessage,
+  parseCertificate,
+} from '@yilian/api/certificate';
 import { encodeMessage } from '@yilian/api/codec';
 import {
   type ProvenAnswer,
@@ -255,9 +260,7 @@ export function createVerifiedReader(network: Network): VerifiedReader {
     genesis: () => headers.genesis(),
     head: async (options = {}) => {
       const isGood =
-        head !== undefined &&
-        options.fresh !== true &&
-        platform.nowMs() - head.readAtMs < HEAD_MS;
+        head !== undefined && options.fresh !== true && platform.nowMs() - head.readAtMs < HEAD_MS;
       if (!isGood || head === undefined)
         head = { ...(await readHead()), readAtMs: platform.nowMs() };
       return head;
@@ -322,7 +325,8 @@ export function createVerifiedReader(network: Network): VerifiedReader {
         { params: { level, index } },
         async (proven, source) => {
           const entries: LogEntry[] = [];
-          for (const entry of proven.entries) entries.push(await verifyEntry(proven, entry, source));
+          for (const entry of proven.entries)
+            entries.push(await verifyEntry(proven, entry, source));
           const isWhole =
             entries.length === 2 ** level &&
             entries.every(({ position }, offset) => position === first + offset);
@@ -399,7 +403,7 @@ export function createVerifiedReader(network: Network): VerifiedReader {
     const events: LogEntry[] = [];
     let accesses = 0;
     let last = -1;
-    for (let from = 0; ; ) {
+    for (let from = 0; ;) {
       const proven = await network.transport.call(node, ROUTES.getGrantEvents, {
         params: { grantId: grant.id },
         query: { from },

@@ -3,7 +3,13 @@
  * identity (the hospital reads it off her health card as well), the visit key's word that this hospital
  * may write under this pseudonym (docs/decisions/0005), and its signature over all of that.
  */
-import { type Bytes, CodecError, equalBytes, fromBase64Url, toBase64Url } from '@yilian/crypto/bytes';
+import {
+  type Bytes,
+  CodecError,
+  equalBytes,
+  fromBase64Url,
+  toBase64Url,
+} from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import { bindChain, type ChainContext } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';

@@ -100,9 +100,9 @@ describe('what a grant covers', () => {
       (each) => toHex(each.recordId) === toHex(later.recordId),
     );
     if (hit === undefined) throw new Error('nothing found');
-    await expect(
-      referred.openRecord({ grantId, hit, purpose: 'p' }),
-    ).rejects.toMatchObject({ code: 'notInGrant' });
+    await expect(referred.openRecord({ grantId, hit, purpose: 'p' })).rejects.toMatchObject({
+      code: 'notInGrant',
+    });
     const own = await cast.connection.reader.grant(grantId, { fresh: true });
     expect(own?.accesses).toBe(0);
   });
@@ -324,7 +324,9 @@ describe('records', () => {
     const open = await patient.openRecord(recordId);
     let length = 0;
     for await (const got of findSection(open, 'ct').read()) {
-      expect(toHex(got.slice(0, 16))).toBe(toHex(piece.subarray(length % 65_536, (length % 65_536) + 16)));
+      expect(toHex(got.slice(0, 16))).toBe(
+        toHex(piece.subarray(length % 65_536, (length % 65_536) + 16)),
+      );
       length += got.length;
     }
     expect(length).toBe(48 * 65_536);

@@ -81,7 +81,12 @@ describe('keyrings as bytes', () => {
 describe('keyrings at rest', () => {
   test('the passphrase opens, in any Unicode form; another does not', async () => {
     const content = encodeKeyring(patientKeyring());
-    const file = await sealKeyringFile({ content, passphrase: 'caf\u00e9', randomBytes, cost: COST });
+    const file = await sealKeyringFile({
+      content,
+      passphrase: 'caf\u00e9',
+      randomBytes,
+      cost: COST,
+    });
     expect(await openKeyringFile(file, 'cafe\u0301')).toEqual(content);
     await expect(openKeyringFile(file, 'cafe')).rejects.toMatchObject({ code: 'wrongPassphrase' });
   });
@@ -113,7 +118,12 @@ describe('keyrings at rest', () => {
     const content = utf8('secret');
     const file = await sealKeyringFile({ content, passphrase: 'p', randomBytes, cost: COST });
     const { decode, encode } = await import('@yilian/crypto/cbor');
-    const value = decode(file) as [string, number, [number, number, number, Uint8Array], Uint8Array];
+    const value = decode(file) as [
+      string,
+      number,
+      [number, number, number, Uint8Array],
+      Uint8Array,
+    ];
     const [magic, version, [, passes, lanes, salt], sealed] = value;
     const greedy = encode([magic, version, [2 ** 31, passes, lanes, salt], sealed]);
     await expect(openKeyringFile(greedy, 'p')).rejects.toMatchObject({ code: 'badKeyring' });
@@ -135,7 +145,9 @@ describe('texts that people carry', () => {
   });
 
   test.each(['', 'yilian-handle:', 'yilian-handle:AAAA', 'http://x'])('%j is no handle', (text) => {
-    expect(() => parseHandle(text)).toThrow(expect.objectContaining({ code: 'badHandle' }) as Error);
+    expect(() => parseHandle(text)).toThrow(
+      expect.objectContaining({ code: 'badHandle' }) as Error,
+    );
   });
 
   test.each(['stroke', 'code|', 'colour|red', '|x'])('%j is no keyword', (text) => {

@@ -98,8 +98,17 @@ interface Lie {
 }
 
 const LIES: readonly Lie[] = [
-  { route: 'getAnchor', path: /\/v1\/anchor$/, ask: (reader) => reader.genesis(), alter: alterGenesis },
-  { route: 'getHeader', path: /\/v1\/headers\/latest$/, ask: (reader) => reader.head({ fresh: true }) },
+  {
+    route: 'getAnchor',
+    path: /\/v1\/anchor$/,
+    ask: (reader) => reader.genesis(),
+    alter: alterGenesis,
+  },
+  {
+    route: 'getHeader',
+    path: /\/v1\/headers\/latest$/,
+    ask: (reader) => reader.head({ fresh: true }),
+  },
   { route: 'getBlock', path: /\/v1\/blocks\/2$/, ask: (reader) => reader.block(2n) },
   { route: 'getReceipt', path: /\/receipt$/, ask: (reader) => reader.transaction(transaction) },
   { route: 'getState', path: /\/v1\/state\//, ask: (reader) => reader.record(recordId) },
@@ -122,24 +131,28 @@ const LIES: readonly Lie[] = [
 const PLACES = [0.02, 0.3, 0.5, 0.8, 0.999];
 
 describe('a lying node is caught on each GET route', () => {
-  test.each(LIES)('$route', async ({ route, path, ask, alter, node }) => {
-    const name = node ?? toNodeOfGrant();
-    // The truth is told first, so that a failure below is the lie's.
-    await ask(onlyNode(name));
-    for (const place of PLACES) {
-      wire.heal();
-      const reader = onlyNode(name);
-      await reader.genesis();
-      const fresh = route === 'getAnchor' ? onlyNode(name) : reader;
-      wire.alter((_method, url) => path.test(url.pathname), alter ?? flipBit(place));
-      const failure = await ask(fresh).then(
-        () => undefined,
-        (error: unknown) => error,
-      );
-      expect(failure, `${route} altered at ${place}`).toBeInstanceOf(VerificationError);
-      expect(failure).toMatchObject({ source: { node: name, route } });
-    }
-  }, 60_000);
+  test.each(LIES)(
+    '$route',
+    async ({ route, path, ask, alter, node }) => {
+      const name = node ?? toNodeOfGrant();
+      // The truth is told first, so that a failure below is the lie's.
+      await ask(onlyNode(name));
+      for (const place of PLACES) {
+        wire.heal();
+        const reader = onlyNode(name);
+        await reader.genesis();
+        const fresh = route === 'getAnchor' ? onlyNode(name) : reader;
+        wire.alter((_method, url) => path.test(url.pathname), alter ?? flipBit(place));
+        const failure = await ask(fresh).then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+        expect(failure, `${route} altered at ${place}`).toBeInstanceOf(VerificationError);
+        expect(failure).toMatchObject({ source: { node: name, route } });
+      }
+    },
+    60_000,
+  );
 
   test('getCiphertext, at every place of the object: digest', async () => {
     const { network } = cast.connection;
@@ -185,7 +198,10 @@ describe('a lying node is caught on each GET route', () => {
   test('every GET route that proves something stands in these tests', () => {
     const advisory = /advisory|none|it is the contract/;
     const proving = Object.values(ROUTES)
-      .filter(({ method, proof, answer }) => method === 'GET' && !advisory.test(proof) && answer.kind !== 'events')
+      .filter(
+        ({ method, proof, answer }) =>
+          method === 'GET' && !advisory.test(proof) && answer.kind !== 'events',
+      )
       .map(({ name }) => name);
     const covered = new Set<string>([
       ...LIES.map(({ route }) => route),
@@ -233,7 +249,9 @@ describe('a client with more than one node', () => {
     const elsewhere = createPatient(network, reader, createKeyringSlot(patient.keyring.current));
     const from = wire.requests.length;
     expect(await elsewhere.accessLog()).not.toEqual([]);
-    const reads = wire.requests.slice(from).filter(({ url }) => url.pathname.includes('/v1/state/'));
+    const reads = wire.requests
+      .slice(from)
+      .filter(({ url }) => url.pathname.includes('/v1/state/'));
     // The state of this chain is small: the only honest subtree is the whole of it.
     expect(new Set(reads.map(({ url }) => url.pathname))).toEqual(new Set(['/v1/state/-']));
     const from2 = wire.requests.length;
@@ -256,9 +274,8 @@ describe('a node that lies about a share', () => {
   test('R11 F17 is convicted by what it signed, and the record opens by another share', async () => {
     // A wrong share under the node's own signature: its signing is part of the node, so the test takes
     // the place of one holder and signs with that node's key.
-    const { convicts, decodeShareEvidence, encodeShareEvidence, shareEvidenceHash } = await import(
-      '../src/share-evidence.ts'
-    );
+    const { convicts, decodeShareEvidence, encodeShareEvidence, shareEvidenceHash } =
+      await import('../src/share-evidence.ts');
     const { encodeMessage, parseMessage } = await import('@yilian/api/codec');
     const { reEncryptionAnswer, shareMessage } = await import('@yilian/api/messages-access');
     const { sign } = await import('@yilian/crypto/signature');
@@ -303,7 +320,9 @@ describe('a node that lies about a share', () => {
       expect(convicts(curve, context, copy, verifySignature)).toBe(true);
       expect(shareEvidenceHash(copy)).toHaveLength(32);
       // The same evidence says nothing against another node or another access.
-      expect(convicts(curve, context, { ...copy, number: number + 1 }, verifySignature)).toBe(false);
+      expect(convicts(curve, context, { ...copy, number: number + 1 }, verifySignature)).toBe(
+        false,
+      );
       return;
     }
     throw new Error('the liar was never asked');
@@ -326,7 +345,9 @@ test('R3 K_patient and a alone: another device finds visits, records, grants and
   expect(grants.map((own) => toHex(own.grantId))).toEqual([toHex(grantId)]);
   const log = await fresh.accessLog();
   expect(log.length).toBe((await reader.grant(grantId, { fresh: true }))?.accesses);
-  expect(log.every(({ asked }) => asked !== null && toHex(asked.recordId) === toHex(recordId))).toBe(true);
+  expect(
+    log.every(({ asked }) => asked !== null && toHex(asked.recordId) === toHex(recordId)),
+  ).toBe(true);
   await fresh.revoke(grantId);
   expect((await reader.grant(grantId, { fresh: true }))?.revoked).toBe(true);
 });

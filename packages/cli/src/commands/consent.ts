@@ -97,7 +97,8 @@ const inbox: Command = {
       requests.length === 0
         ? [session.say('inboxEmpty')]
         : requests.map(
-            (each) => `${each.request} ${each.name} (${each.institution}) → ${each.purpose} ≤ ${each.until}`,
+            (each) =>
+              `${each.request} ${each.name} (${each.institution}) → ${each.purpose} ≤ ${each.until}`,
           ),
     );
     return EXIT.ok;
@@ -137,12 +138,16 @@ const grant: Command = {
       ...(classes.length === 0 ? {} : { classes }),
       ...(months.length === 0 ? {} : { months }),
     };
-    const records = options.texts('record').map((each) => toRecordId(parseHex(each, 32, '--record')));
+    const records = options
+      .texts('record')
+      .map((each) => toRecordId(parseHex(each, 32, '--record')));
     const made = await patient.grantAccess({
       grantee: from?.wish.grantee ?? toMemberId(options.hex('to', 32)),
       scope,
       to:
-        options.text('days') === undefined && options.text('until') === undefined && from !== undefined
+        options.text('days') === undefined &&
+        options.text('until') === undefined &&
+        from !== undefined
           ? from.wish.until
           : untilOf(session, options),
       ...(records.length === 0 ? {} : { records }),
@@ -164,7 +169,9 @@ const grant: Command = {
       },
       [
         session.say('granted', { grant: id, threshold, holders, acknowledged }),
-        ...(regulatorNamed === null ? [] : [session.say('regulatorNamed', { why: regulatorNamed })]),
+        ...(regulatorNamed === null
+          ? []
+          : [session.say('regulatorNamed', { why: regulatorNamed })]),
       ],
     );
     return EXIT.ok;
@@ -185,7 +192,10 @@ async function findRequest(
 const grants: Command = {
   name: 'grants',
   usage: 'grants',
-  summary: { en: 'my grants (patient), or grants to me (doctor)', zh: '我的授权（患者）或给我的授权（医生）' },
+  summary: {
+    en: 'my grants (patient), or grants to me (doctor)',
+    zh: '我的授权（患者）或给我的授权（医生）',
+  },
   options: { from: { type: 'string' } },
   run: async (session, options) => {
     const { current } = await session.keyring();
@@ -241,11 +251,15 @@ const narrow: Command = {
   run: async (session, options) => {
     const grantId = grantIdOf(options);
     const hasEnd = options.text('until') !== undefined || options.text('days') !== undefined;
-    const records = options.texts('record').map((each) => toRecordId(parseHex(each, 32, '--record')));
+    const records = options
+      .texts('record')
+      .map((each) => toRecordId(parseHex(each, 32, '--record')));
     const labels = options.texts('label').map(Number);
     if (!hasEnd && records.length === 0 && labels.length === 0)
       throw new UsageError('say what shall be narrower: --until, --days, --record or --label');
-    const final = await (await session.patient()).narrow(grantId, {
+    const final = await (
+      await session.patient()
+    ).narrow(grantId, {
       ...(hasEnd ? { to: untilOf(session, options) } : {}),
       ...(records.length === 0 ? {} : { records }),
       ...(labels.length === 0 ? {} : { labels }),
@@ -301,7 +315,10 @@ const log: Command = {
 const erase: Command = {
   name: 'erase',
   usage: 'erase GRANT',
-  summary: { en: 'erase an ended grant from this keyring and say so on chain (doctor)', zh: '删除已结束的授权并在链上声明（医生）' },
+  summary: {
+    en: 'erase an ended grant from this keyring and say so on chain (doctor)',
+    zh: '删除已结束的授权并在链上声明（医生）',
+  },
   options: {},
   run: async (session, options) => {
     const grantId = grantIdOf(options);

@@ -10,7 +10,11 @@ import {
   importRecoveryKit,
 } from '@yilian/client/keyring';
 import { replaceFile } from '@yilian/client/platform/node-platform';
-import { encodeTrustAnchor, parseTrustAnchor, trustAnchorFromHex } from '@yilian/client/trust-anchor';
+import {
+  encodeTrustAnchor,
+  parseTrustAnchor,
+  trustAnchorFromHex,
+} from '@yilian/client/trust-anchor';
 import { ROUTES } from '@yilian/api/routes';
 import { fromBase64Url, toBase64Url, toHex } from '@yilian/crypto/bytes';
 import { deriveMemberId } from '@yilian/ledger/ids';
@@ -34,10 +38,9 @@ const connect: Command = {
     }
     await session.saveConsortium(consortium);
     const { chainId } = consortium.anchor;
-    session.answer(
-      { chainId, nodes: consortium.nodes.length, anchor: encodeTrustAnchor(found) },
-      [session.say('connected', { chain: chainId, nodes: consortium.nodes.length })],
-    );
+    session.answer({ chainId, nodes: consortium.nodes.length, anchor: encodeTrustAnchor(found) }, [
+      session.say('connected', { chain: chainId, nodes: consortium.nodes.length }),
+    ]);
     return EXIT.ok;
   },
 };
@@ -46,7 +49,10 @@ const keys: Command = {
   name: 'keys',
   usage:
     'keys create --role patient|doctor|department [--institution I --name N] | keys list | keys show | keys kit --out FILE',
-  summary: { en: 'make, list or show keyrings; write the recovery kit', zh: '生成、列出或查看密钥环；导出恢复包' },
+  summary: {
+    en: 'make, list or show keyrings; write the recovery kit',
+    zh: '生成、列出或查看密钥环；导出恢复包',
+  },
   options: {
     role: { type: 'string' },
     institution: { type: 'string' },

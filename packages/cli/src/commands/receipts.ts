@@ -30,7 +30,10 @@ const receipt: Command = {
 const verify: Command = {
   name: 'verify',
   usage: 'verify FILE [--anchor TEXT]',
-  summary: { en: 'verify a receipt offline, against the trust anchor alone', zh: '仅凭信任锚离线验证回执' },
+  summary: {
+    en: 'verify a receipt offline, against the trust anchor alone',
+    zh: '仅凭信任锚离线验证回执',
+  },
   options: { anchor: { type: 'string' } },
   run: (session, options) => {
     const text = options.text('anchor');
@@ -62,7 +65,15 @@ const verify: Command = {
         signers,
         validators,
       },
-      [session.say('receiptHolds', { type, outcome: leaf.outcome, height: leaf.height, signers, validators })],
+      [
+        session.say('receiptHolds', {
+          type,
+          outcome: leaf.outcome,
+          height: leaf.height,
+          signers,
+          validators,
+        }),
+      ],
     );
     return Promise.resolve(EXIT.ok);
   },

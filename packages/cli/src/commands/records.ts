@@ -66,9 +66,18 @@ function draftsOf(options: Options): readonly RecordDraft[] {
   }));
   const isLarge = attached.some(({ bytes }) => bytes > LARGE_BYTES);
   if (bundle === undefined) {
-    if (sections.length === 0) throw new UsageError('--bundle FILE or --section PATH=FILE is missing');
+    if (sections.length === 0)
+      throw new UsageError('--bundle FILE or --section PATH=FILE is missing');
     const classes = attached.map(({ path }) => path).filter((path) => /^[A-Z]/.test(path));
-    return [{ sections, classes, keywords, isLarge, attributes: ['files', basename(attached[0]?.file ?? '')] }];
+    return [
+      {
+        sections,
+        classes,
+        keywords,
+        isLarge,
+        attributes: ['files', basename(attached[0]?.file ?? '')],
+      },
+    ];
   }
   const records = splitBundle(parseBundle(readFileSync(bundle, 'utf8')));
   return records.map((record, position): RecordDraft => ({
@@ -146,13 +155,15 @@ const records: Command = {
   options: {},
   run: async (session) => {
     const patient = await session.patient();
-    const list = (await patient.listRecords()).map(({ visit: { hospital, month }, ledgerRecord }) => ({
-      record: toHex(ledgerRecord.id),
-      hospital,
-      month,
-      issuedAt: new Date(ledgerRecord.issuedAt * 1000).toISOString(),
-      answer: ledgerRecord.answer.kind,
-    }));
+    const list = (await patient.listRecords()).map(
+      ({ visit: { hospital, month }, ledgerRecord }) => ({
+        record: toHex(ledgerRecord.id),
+        hospital,
+        month,
+        issuedAt: new Date(ledgerRecord.issuedAt * 1000).toISOString(),
+        answer: ledgerRecord.answer.kind,
+      }),
+    );
     session.answer(
       { records: list },
       list.length === 0
@@ -166,21 +177,30 @@ const records: Command = {
 const search: Command = {
   name: 'search',
   usage: 'search --grant GRANT | search --keyword TYPE|TEXT',
-  summary: { en: 'search what was granted (doctor), or my own records (patient)', zh: '检索授权内容（医生）或自己的病历（患者）' },
+  summary: {
+    en: 'search what was granted (doctor), or my own records (patient)',
+    zh: '检索授权内容（医生）或自己的病历（患者）',
+  },
   options: { grant: { type: 'string' }, keyword: { type: 'string' } },
   run: async (session, options) => {
     const grant = options.text('grant');
     const found =
       grant === undefined
         ? (await (await session.patient()).search(parseKeyword(options.required('keyword')))).map(
-            ({ ledgerRecord }) => ({ record: toHex(ledgerRecord.id), hospital: ledgerRecord.institution, hints: [] }),
+            ({ ledgerRecord }) => ({
+              record: toHex(ledgerRecord.id),
+              hospital: ledgerRecord.institution,
+              hints: [],
+            }),
           )
         : await searchGrant(session, grant);
     session.answer(
       { found },
       found.length === 0
         ? [session.say('nothingFound')]
-        : found.map(({ record, hospital, hints }) => `${record} ${hospital} ${hints.join(' ')}`.trim()),
+        : found.map(({ record, hospital, hints }) =>
+            `${record} ${hospital} ${hints.join(' ')}`.trim(),
+          ),
     );
     return EXIT.ok;
   },
@@ -211,7 +231,10 @@ async function ensureReceived(session: Session, grant: string): Promise<void> {
 const open: Command = {
   name: 'open',
   usage: 'open --record RECORD [--grant GRANT --purpose TEXT [--clinician NAME]] [--out DIR]',
-  summary: { en: 'open a record: by a grant, as its author, or as its patient', zh: '打开病历：凭授权、作为书写者或作为患者' },
+  summary: {
+    en: 'open a record: by a grant, as its author, or as its patient',
+    zh: '打开病历：凭授权、作为书写者或作为患者',
+  },
   options: {
     record: { type: 'string' },
     grant: { type: 'string' },
@@ -241,7 +264,9 @@ async function openGranted(
   const grantId = toGrantId(parseHex(grant, 16, '--grant'));
   await ensureReceived(session, grant);
   const doctor = await session.doctor();
-  const hit = (await doctor.search(grantId)).find((each) => toHex(each.recordId) === toHex(recordId));
+  const hit = (await doctor.search(grantId)).find(
+    (each) => toHex(each.recordId) === toHex(recordId),
+  );
   if (hit === undefined)
     throw new ClientError('notInGrant', 'no search token of this grant finds that record');
   const clinician = options.text('clinician');
@@ -267,7 +292,11 @@ async function show(
 ): Promise<number> {
   try {
     const author = `${record.author?.name ?? '?'} (${record.author?.institution ?? '?'})`;
-    const sections = record.sections.map(({ path, mediaType, length }) => ({ path, mediaType, length }));
+    const sections = record.sections.map(({ path, mediaType, length }) => ({
+      path,
+      mediaType,
+      length,
+    }));
     const directory = options.text('out');
     const files: string[] = [];
     if (directory !== undefined) {
