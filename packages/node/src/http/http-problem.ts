@@ -26,9 +26,12 @@ export function toHttpProblem({ problem, retryAfterSeconds, rejection }: Refused
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   if (problem.retryAfterSeconds !== undefined)
     void reply.header('retry-after', String(problem.retryAfterSeconds));
-  return reply
-    .code(problem.status)
-    .header('cache-control', 'no-store')
-    .type('application/problem+json')
-    .send(JSON.stringify(problem));
+  return (
+    reply
+      .code(problem.status)
+      .header('cache-control', 'no-store')
+      .header('content-type', 'application/problem+json')
+      // As bytes: to text fastify adds a charset, which RFC 8259 does not know.
+      .send(Buffer.from(JSON.stringify(problem)))
+  );
 }

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { openApiDocument } from '@yilian/api/openapi';
+import { createProblem } from '@yilian/api/problem';
 import { ROUTES } from '@yilian/api/routes';
 import { SIGNED_REQUEST_HEADER } from '@yilian/api/signed-request';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -97,6 +98,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     connectionTimeout: 0,
     keepAliveTimeout: 65_000,
     routerOptions: { maxParamLength: 200, ignoreTrailingSlash: false },
+    // What the router itself cannot take (encodings, lengths) never reaches a handler.
+    frameworkErrors: (_error, _request, reply) => {
+      void reply.headers(SECURITY_HEADERS);
+      return sendProblem(reply, createProblem('malformed'));
+    },
   });
   app.server.headersTimeout = 20_000;
   app.removeAllContentTypeParsers();
