@@ -40,6 +40,7 @@ async function startNode(
   home: string,
   institution: string,
   memory: MemoryNetwork,
+  blockIntervalMs: number,
 ): Promise<RunningNode> {
   const directory = join(home, 'nodes', institution);
   const seeds = parseNodeSeeds(
@@ -58,7 +59,7 @@ async function startNode(
       genesis,
       seeds,
       settings: nodeSettings({
-        blockIntervalMs: 60,
+        blockIntervalMs,
         heartbeatMs: 2_000,
         verificationWorkers: 0,
         searchWorkers: 0,
@@ -88,12 +89,12 @@ async function admitTickets(home: string, node: YilianNode): Promise<void> {
     await node.registration?.admit(secret, { role, institution });
 }
 
-export async function startConsortium(): Promise<TestConsortium> {
+export async function startConsortium(blockIntervalMs = 60): Promise<TestConsortium> {
   const home = mkdtempSync(join(tmpdir(), 'yilian-client-test-'));
   const facts = await openConsortium(home);
   const memory = createMemoryNetwork();
   const nodes: RunningNode[] = [];
-  for (const { institution } of facts.nodes) nodes.push(await startNode(home, institution, memory));
+  for (const { institution } of facts.nodes) nodes.push(await startNode(home, institution, memory, blockIntervalMs));
   const regulator = nodes.find(({ node }) => node.registration !== null);
   if (regulator === undefined) throw new Error('no regulator');
   await admitTickets(home, regulator.node);
