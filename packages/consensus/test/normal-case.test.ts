@@ -81,6 +81,24 @@ test('QJ-9 a block is cut by count before its time', () => {
   expect(sentBy(script, primary, 'prePrepare')[0]?.block.transactions).toHaveLength(3);
 });
 
+test('QJ-9 on a quiet chain a transaction waits for company only, and a busy one keeps its intervals', () => {
+  const script = createScript({ validators: 4, settings: { blockIntervalMs: 1_000 } });
+  const primary = script.primary(0);
+  script.submit(primary, transaction(1));
+  expect(actorAt(script, primary).timers.get('propose')?.afterMs).toBe(100);
+  script.expire(primary, 'propose');
+  script.deliver();
+  // The proof block came at once and is no block with transactions.
+  expect(actorAt(script, 0).tip.height).toBe(2n);
+  const next = script.primary(0);
+  script.nowNs += 300_000_000n;
+  script.submit(next, transaction(2));
+  expect(sentBy(script, next, 'prePrepare').at(-1)?.block.transactions ?? []).toEqual([]);
+  expect(actorAt(script, next).timers.get('propose')?.afterMs).toBe(700);
+  script.expire(next, 'propose');
+  expect(sentBy(script, next, 'prePrepare').at(-1)?.block.transactions).toEqual([transaction(2)]);
+});
+
 test('QJ-9 a block is cut by bytes before its time', () => {
   const script = createScript({ validators: 4, settings: { blockBytesMax: 100 } });
   const primary = script.primary(0);

@@ -6,6 +6,7 @@ import { type BlockRefusal, checkBody, checkHeader } from '../check-block.ts';
 import { headerId } from '../header.ts';
 import { isPrepared } from './deciding.ts';
 import type { Commit, Prepare, PreparedCertificate, PrePrepare } from './messages.ts';
+import { noteCut } from './requests.ts';
 import {
   broadcast,
   currentProposal,
@@ -95,6 +96,7 @@ export function onPrePrepare(state: ReplicaState, message: PrePrepare): Verdict 
   const validated = requirement.kind === 'repropose' || prepared !== undefined;
   work.proposals.set(view, { prePrepare: message, block, transactionHashes, validated });
   work.bodies.set(toHex(blockId), block);
+  noteCut(state, block);
   forgetOldBodies(state);
   if (!validated)
     emit(state, {

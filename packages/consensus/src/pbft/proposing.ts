@@ -6,7 +6,7 @@ import { certificateHash, medianTimeNs } from '../certificate.ts';
 import { type Header, HEADER_VERSION, headerId, proposalBody } from '../header.ts';
 import { transactionsRoot } from '../transactions-root.ts';
 import type { PrePrepare } from './messages.ts';
-import { cutDueInMs, takeCandidates } from './requests.ts';
+import { cutDueInMs, noteCut, takeCandidates } from './requests.ts';
 import { broadcast, emit, isPrimary, mayVote, type ReplicaState, setTimer } from './state.ts';
 import { ownVote, rememberOwn, signContent } from './voting.ts';
 
@@ -95,6 +95,7 @@ function propose(
     block,
   };
   rememberOwn(state, prePrepare);
+  noteCut(state, block);
   work.bodies.set(toHex(blockId), block);
   work.proposals.set(view, {
     prePrepare,

@@ -1,6 +1,6 @@
 /** Client transactions on their way into a block: pool, forwarding, complaint. */
 import type { Bytes } from '@yilian/crypto/bytes';
-import type { CertifiedBlock } from '../block.ts';
+import type { Block, CertifiedBlock } from '../block.ts';
 import {
   broadcast,
   emit,
@@ -13,6 +13,9 @@ import {
 
 const FORWARD_BYTES_MAX = 512 * 1024;
 const RECENT_BLOCKS = 16;
+
+/** The part of an interval that a request waits for company on a quiet chain. */
+const GATHER_PARTS = 10;
 
 /** Multiples of the complaint time after which a request is given up. */
 const COMPLAINTS_MAX = 6;
@@ -28,14 +31,27 @@ function elapsedMs(state: ReplicaState, sinceNs: bigint): number {
   return elapsed < 0 ? Number.MAX_SAFE_INTEGER : elapsed;
 }
 
-/** QJ-9: milliseconds until count, bytes or time cut a block out of what waits; a heartbeat when nothing does. */
+/**
+ * QJ-9: milliseconds until count, bytes or time cut a block out of what waits; a heartbeat when nothing
+ * does. Time is an interval between blocks with transactions: on a quiet chain a request waits only
+ * until those that come together with it are here.
+ */
 export function cutDueInMs(state: ReplicaState): number {
   const { requests, settings } = state;
   const oldest = requests.pending.values().next().value;
   if (oldest === undefined) return state.beatDue ? 0 : settings.heartbeatMs;
   if (requests.pending.size >= settings.blockCountMax || requests.bytes >= settings.blockBytesMax)
     return 0;
-  return Math.max(0, settings.blockIntervalMs - elapsedMs(state, oldest.admittedNs));
+  const { blockIntervalMs } = settings;
+  const gatherMs = blockIntervalMs / GATHER_PARTS - elapsedMs(state, oldest.admittedNs);
+  const spacingMs =
+    requests.lastCutNs === undefined ? 0 : blockIntervalMs - elapsedMs(state, requests.lastCutNs);
+  return Math.max(0, gatherMs, spacingMs);
+}
+
+/** A block was proposed, here or by its primary: the next one with transactions keeps its distance. */
+export function noteCut(state: ReplicaState, block: Block): void {
+  if (block.header.count > 0) state.requests.lastCutNs = state.nowNs;
 }
 
 /** The oldest requests that fit one block. */

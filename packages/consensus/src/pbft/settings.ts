@@ -8,7 +8,7 @@ export interface Settings {
   readonly blocksPerTurn: number;
   /** Blocks for which a primary that failed goes to the end of the order. */
   readonly skipBlocks: number;
-  /** A waiting transaction is proposed after this time at the latest (QJ-9: cut by time). */
+  /** Between two blocks with transactions, and so the longest that one waits (QJ-9: cut by time). */
   readonly blockIntervalMs: number;
   /** Longest time without a block on an idle chain. */
   readonly heartbeatMs: number;

@@ -76,6 +76,8 @@ export interface RequestPool {
   /** By SHA-256, as a string of its bytes. */
   readonly pending: Map<string, PendingRequest>;
   bytes: number;
+  /** When the last block with transactions was proposed, as this replica saw it. */
+  lastCutNs: bigint | undefined;
   /** Hashes of the last blocks' transactions, so that a late copy does not come back. */
   readonly recent: { readonly height: bigint; readonly hashes: ReadonlySet<string> }[];
   /** Whether the last block had room for more: omission means something only then. */
