@@ -27,6 +27,7 @@ export function openEventStream(reply: FastifyReply): EventStream {
     'content-type': 'text/event-stream; charset=utf-8',
     'cache-control': 'no-store',
     'x-accel-buffering': 'no',
+    connection: 'close',
   });
   raw.write('retry: 1000\n\n');
   const listeners: (() => void)[] = [];

@@ -48,6 +48,9 @@ const SECURITY_HEADERS = {
   'cache-control': 'no-store',
 } as const;
 
+/** What still runs then is cut off: an upload starts again, everything else is answered long before. */
+const STOP_MS_MAX = 5_000;
+
 const ALLOWED_HEADERS = `content-type, range, last-event-id, ${SIGNED_REQUEST_HEADER}`;
 
 /** Regular expressions of all paths, for telling 404 from 405. */
@@ -225,7 +228,15 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     stop: async () => {
       stopping = true;
       for (const stream of streams) stream.close();
-      await app.close();
+      // Lines that fall idle during the stop would be kept open for their whole keep-alive time.
+      const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
+      const cut = setTimeout(() => app.server.closeAllConnections(), STOP_MS_MAX);
+      try {
+        await app.close();
+      } finally {
+        clearInterval(sweep);
+        clearTimeout(cut);
+      }
     },
   };
 }
