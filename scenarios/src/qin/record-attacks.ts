@@ -10,6 +10,7 @@ import { parseUnsignedTransaction } from '@yilian/api/unsigned-transaction';
 import { toRecordDraft } from '@yilian/client/content/record-draft';
 import { createDoctor } from '@yilian/client/doctor';
 import { createKeyringSlot, signerOf } from '@yilian/client/keyring';
+import { awaitFinal } from '@yilian/client/submission';
 import { visitOfPackage } from '@yilian/client/visit-for-writing';
 import { admitVisit } from '@yilian/client/visit-package';
 import type { Bytes } from '@yilian/crypto/bytes';
@@ -163,8 +164,13 @@ export async function runRecordAttacks(story: Story): Promise<void> {
 
   const sent = signTransaction(genuine, [community]);
   await postTransaction(url, encodeTransaction(sent));
-  const record = await doctorA.reader.transaction(transactionId(genuine));
-  report.check('the same record unchanged is taken', record?.leaf.outcome === 'ok');
+  const record = await awaitFinal(
+    doctorA.network,
+    doctorA.reader,
+    transactionId(genuine),
+    'issueRecord',
+  );
+  report.check('the same record unchanged is taken', record.leaf.outcome === 'ok');
   await report.refused('F2 the record listed a second time', ['duplicate'], () =>
     postTransaction(url, encodeTransaction(sent)),
   );

@@ -8,7 +8,7 @@ import { signerOf } from '@yilian/client/keyring';
 import { submitBody } from '@yilian/client/submission';
 import type { GrantAccess } from '@yilian/ledger/contracts/consent/grant-access';
 import { acknowledgementsOf } from '@yilian/ledger/contracts/consent/grant';
-import { type GrantId, toGrantId } from '@yilian/ledger/ids';
+import { toGrantId } from '@yilian/ledger/ids';
 import { startAlteringProxy } from '../altering-proxy.ts';
 import { codeOf } from '../report.ts';
 import { holdersOf, signerFor } from './release-request.ts';
@@ -20,8 +20,8 @@ interface Loot {
   readonly blobs: ReadonlyMap<string, Buffer>;
 }
 
-/** A grant made while somebody listens on the wire to every node. */
-async function listenToGrant(story: Story): Promise<Loot & { readonly grantId: GrantId }> {
+/** A grant made and revoked while somebody listens on the wire to every node. */
+async function listenToGrant(story: Story): Promise<Loot> {
   const { main, doctorB, people, nodes } = story;
   const blobs = new Map<string, Buffer>();
   const proxies = await Promise.all(
@@ -49,17 +49,17 @@ async function listenToGrant(story: Story): Promise<Loot & { readonly grantId: G
     });
     const { body } = made.final.transaction;
     if (body.type !== 'grantAccess') throw new Error('the grant is a grant');
-    return { grantId: made.grantId, grant: body, blobs };
+    await patient.revoke(made.grantId);
+    return { grant: body, blobs };
   } finally {
     await Promise.all(proxies.map(({ proxy }) => proxy.close()));
   }
 }
 
 export async function runResurrection(story: Story): Promise<void> {
-  const { report, doctorB, main, platform } = story;
+  const { report, doctorB, platform } = story;
   report.act('Dark side: an ended grant comes back');
   const loot = await listenToGrant(story);
-  await main.patient.revoke(loot.grantId);
   const tag = signerOf(platform.randomBytes(32));
   const grantId = toGrantId(platform.randomBytes(16));
   const { network, reader } = doctorB;

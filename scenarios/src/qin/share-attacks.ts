@@ -8,7 +8,8 @@ import { createDoctor } from '@yilian/client/doctor';
 import { createKeyringSlot } from '@yilian/client/keyring';
 import { convicts, encodeShareEvidence, type ShareEvidence } from '@yilian/client/share-evidence';
 import { equalBytes, fromHex } from '@yilian/crypto/bytes';
-import { sign } from '@yilian/crypto/signature';
+import { decodeGranteeShare } from '@yilian/crypto/grant';
+import { publicKey, sign } from '@yilian/crypto/signature';
 import type { GrantId } from '@yilian/ledger/ids';
 import { type Alteration, startAlteringProxy } from '../altering-proxy.ts';
 import { isFaithful } from './keeping.ts';
@@ -108,14 +109,32 @@ export async function runShareAttacks(story: Story, grantId: GrantId): Promise<v
   const opened = await doctorB.doctor.openRecord({ grantId, hit: other, purpose: 'treatment' });
   await opened.stored.dispose();
   const foreign = await askShare(doctorB, liar, grantId, opened.accessNumber);
+  const { curve } = story.platform;
+  const held = doctorB.doctor.keyring.current.grants.find((each) =>
+    equalBytes(each.grantId, grantId),
+  );
+  if (held === undefined) throw new Error('the grant was not received');
+  const points = decodeGranteeShare(curve, held.share).body.points.map((each) =>
+    curve.encodeG2(each),
+  );
   const lie = await through(({ path, request, status, body }) => {
     if (!path.startsWith(RELEASE_PATH) || status !== 200) return body;
     const { share } = foreign;
     const number = askedNumber(request);
-    const signature = sign(
-      seed,
-      shareMessage(context, { grantId, number, node: liar.memberId, share }),
+    const { recordId } = hit;
+    const parsed = parseMessage(reEncryptionAnswer, new Uint8Array(body), 4096);
+    if (!parsed.ok) return body;
+    const honest = { grantId, number, recordId, node: liar.memberId, share: parsed.value.share };
+    // The point that the honest answer was signed for is the one of this access.
+    const point = points.find((each) =>
+      story.platform.verifySignature({
+        publicKey: publicKey(seed),
+        message: shareMessage(context, { ...honest, point: each }),
+        signature: parsed.value.signature,
+      }),
     );
+    if (point === undefined) throw new Error('the holder signed for no point of the grant');
+    const signature = sign(seed, shareMessage(context, { ...honest, point, share }));
     return Buffer.from(encodeMessage(reEncryptionAnswer, { share, signature }));
   });
   const [evidence] = lie.evidence;
