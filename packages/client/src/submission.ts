@@ -18,14 +18,16 @@ import {
   type UnsignedTransaction,
 } from '@yilian/ledger/transaction';
 import type { ChainReader, FinalTransaction } from './chain-reader.ts';
-import { NetworkError, ProblemError, RejectedError } from './failure.ts';
+import { NetworkError, ProblemError, RejectedError, VerificationError } from './failure.ts';
 import type { Network } from './network.ts';
 import type { NodeEndpoint } from './transport.ts';
 
 /** Blocks within which a transaction must be included: minutes at the default interval. */
 const DEFAULT_EXPIRY_HEIGHTS = 1_000n;
-const POLL_FIRST_MS = 40;
-const POLL_MAX_MS = 1_000;
+const POLL_FIRST_MS = 25;
+const POLL_MAX_MS = 500;
+/** Questions to the node that has it final, before all are asked. */
+const ENTRY_TRIES = 40;
 const WAIT_MAX_MS = 60_000;
 
 export interface SubmitOptions {
@@ -82,27 +84,41 @@ export async function submitTransaction(
   options: SubmitOptions = {},
 ): Promise<FinalTransaction> {
   const id = transactionId(transaction);
-  await handIn(network, transaction, options);
-  return awaitFinal(network, reader, id, transaction.body.type, options);
+  const node = await handIn(network, transaction, options);
+  return awaitFinal(network, reader, id, transaction.body.type, {
+    ...options,
+    ...(node === undefined ? {} : { entry: node }),
+  });
 }
 
+/**
+ * Hands it in and waits there until it is final: that is only this node's word, and tells when to ask
+ * for the proof. Undefined: its fate must be asked of all.
+ */
 async function handIn(
   network: Network,
   transaction: Transaction,
   options: SubmitOptions,
-): Promise<void> {
+): Promise<NodeEndpoint | undefined> {
   const request = encodeTransaction(transaction);
   try {
-    await network.ask(
+    const { node } = await network.ask(
       ROUTES.submitTransaction,
-      { params: {}, request, ...(options.signal === undefined ? {} : { signal: options.signal }) },
+      {
+        params: {},
+        query: { wait: 'final' },
+        request,
+        timeoutMs: options.waitMaxMs ?? WAIT_MAX_MS,
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      },
       () => undefined,
       options.nodes,
     );
+    return node;
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
-    // The receipt will tell what became of the first copy.
-    if (error.code === 'duplicate') return;
+    // Known already, or not final in time: the receipt will tell.
+    if (error.code === 'duplicate' || error.code === 'waitTimedOut') return undefined;
     if (error.code === 'refused')
       throw new RejectedError(error.rejection ?? 'unknown', transaction.body.type);
     throw error;
@@ -115,13 +131,20 @@ export async function awaitFinal(
   reader: ChainReader,
   id: TransactionId,
   what: string,
-  options: SubmitOptions = {},
+  options: SubmitOptions & {
+    /** The node where it is final already: it can prove that first. */
+    readonly entry?: NodeEndpoint;
+  } = {},
 ): Promise<FinalTransaction> {
   const { platform } = network;
+  const { entry } = options;
   const deadlineMs = platform.nowMs() + (options.waitMaxMs ?? WAIT_MAX_MS);
   let pauseMs = POLL_FIRST_MS;
-  for (;;) {
-    const final = await reader.transaction(id);
+  for (let attempt = 0; ; attempt++) {
+    const final =
+      entry === undefined || attempt >= ENTRY_TRIES
+        ? await reader.transaction(id)
+        : await ofEntry(reader, id, entry);
     if (final !== undefined) {
       reader.expectHeight(BigInt(final.leaf.height));
       if (final.leaf.outcome !== 'ok') throw new RejectedError(final.leaf.outcome, what);
@@ -130,6 +153,27 @@ export async function awaitFinal(
     if (platform.nowMs() >= deadlineMs || options.signal?.aborted === true)
       throw new NetworkError('timeout', `${what} ${toHex(id)} is not final yet`);
     await platform.wait(pauseMs, options.signal);
-    pauseMs = Math.min(POLL_MAX_MS, Math.ceil(pauseMs * 1.4));
+    // As long as the entry node is asked, the proof is one block away.
+    if (entry === undefined || attempt >= ENTRY_TRIES)
+      pauseMs = Math.min(POLL_MAX_MS, Math.ceil(pauseMs * 1.3));
+  }
+}
+
+/** Undefined also when the entry node fails or lies now: others are asked next. */
+async function ofEntry(
+  reader: ChainReader,
+  id: TransactionId,
+  entry: NodeEndpoint,
+): Promise<FinalTransaction | undefined> {
+  try {
+    return await reader.transaction(id, [entry]);
+  } catch (error) {
+    if (
+      error instanceof NetworkError ||
+      error instanceof ProblemError ||
+      error instanceof VerificationError
+    )
+      return undefined;
+    throw error;
   }
 }
