@@ -126,12 +126,19 @@ export const reEncryptionAnswer: Codec<ReEncryptionAnswer> = fields<ReEncryption
   signature: fixedBytes(SIZES.signature),
 });
 
-/** What a node signs when it releases a share: with it a wrong share convicts its node. */
+/**
+ * What a node signs when it releases a share: with it a wrong share convicts its node. It names the
+ * record and the point as the node served them: a signed share of one record must not become evidence
+ * about another.
+ */
 export function shareMessage(
   context: ChainContext,
   release: {
     readonly grantId: Bytes;
     readonly number: number;
+    readonly recordId: Bytes;
+    /** Q of the label, 96 bytes. */
+    readonly point: Bytes;
     /** Member id of the node. */
     readonly node: Bytes;
     readonly share: Bytes;
@@ -142,6 +149,8 @@ export function shareMessage(
     context,
     release.grantId,
     release.number,
+    release.recordId,
+    release.point,
     release.node,
     release.share,
   );

@@ -7,10 +7,12 @@ import { certificateMessage, parseCertificate } from '@yilian/api/certificate';
 import { accessRequestCommitment, type InboxItem } from '@yilian/api/messages-access';
 import { ROUTES } from '@yilian/api/routes';
 import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
+import { GRANT_LABELS_MAX } from '@yilian/crypto/grant';
 import type { Keyword, KeywordType } from '@yilian/crypto/keyword';
 import type { Label } from '@yilian/crypto/label';
 import { type Month, parseMonth } from '@yilian/crypto/period';
 import { createDecoyToken } from '@yilian/crypto/searchable-encryption';
+import type { Member } from '@yilian/ledger/contracts/members/member';
 import type { ObjectionReason } from '@yilian/ledger/contracts/records/objection';
 import { type GrantId, type MemberId, type RecordId, toTransactionId } from '@yilian/ledger/ids';
 import { type AccessWish, encodeHandle, type Handle, openAccessWish } from './access-request.ts';
@@ -202,8 +204,8 @@ export function createPatient(
     return [...labels.values()];
   }
 
-  /** Labels on which grants may lie: visits, classes seen in them, summaries. */
-  async function walkedLabels(): Promise<readonly HeldLabel[]> {
+  /** Labels on which grants may lie: visits, clinical classes, summaries. By β. */
+  function walkedLabels(): ReadonlyMap<string, Label> {
     const labels = new Map<string, Label>();
     for (const visit of visits()) {
       const own = [
@@ -215,7 +217,23 @@ export function createPatient(
       ];
       for (const label of own) labels.set(toHex(label.beta), label);
     }
-    return [...labels.values()].map(held);
+    return labels;
+  }
+
+  /**
+   * No grant on a label that the walk does not visit: she would neither see nor end it (R1). A class in
+   * a doctor's request may be any word.
+   */
+  function checkWalked(labels: readonly Label[]): readonly Label[] {
+    if (labels.length > GRANT_LABELS_MAX) return labels;
+    const walked = walkedLabels();
+    const stray = labels.find(({ beta }) => !walked.has(toHex(beta)));
+    if (stray !== undefined)
+      throw new ClientError(
+        'noLabel',
+        `a grant on such a label (${stray.kind}) could not be found again`,
+      );
+    return labels;
   }
 
   /** Tokens of what is covered, padded with ones that find nothing. */
@@ -284,7 +302,15 @@ export function createPatient(
           }),
       });
     }
-    return padded;
+    // In any order: the search node must not tell decoys by their place.
+    return shuffle(padded);
+  }
+
+  function shuffle<T>(items: readonly T[]): readonly T[] {
+    return items
+      .map((item) => ({ item, place: toHex(randomBytes(16)) }))
+      .toSorted((a, b) => (a.place < b.place ? -1 : 1))
+      .map(({ item }) => item);
   }
 
   function pick<T>(items: readonly T[]): T | undefined {
@@ -293,7 +319,7 @@ export function createPatient(
   }
 
   async function listGrants(): Promise<readonly OwnGrant[]> {
-    const walk = await walkTags(network, reader, await walkedLabels());
+    const walk = await walkTags(network, reader, [...walkedLabels().values()].map(held));
     return grantsOfWalk(network, reader, walk);
   }
 
@@ -304,13 +330,16 @@ export function createPatient(
     return own;
   }
 
-  /** A request is shown only when commitment, certificate and seal hold. */
+  /**
+   * A request is shown only when commitment, certificate and seal hold. What the requester did wrong
+   * gives null; the node is blamed only for what it could have checked.
+   */
   async function receive(
     handleNumber: number,
     keys: Awaited<ReturnType<typeof deriveHandle>>,
     item: InboxItem,
     source: { readonly node: string; readonly route: string },
-  ): Promise<ReceivedRequest> {
+  ): Promise<ReceivedRequest | null> {
     const handle = keys.signer.key;
     const final = await reader.transaction(toTransactionId(item.transactionId));
     const body = final?.transaction.body;
@@ -339,15 +368,13 @@ export function createPatient(
       throw new VerificationError('regulatorSignature', source, 'the requester is not certified');
     const { timeMs } = await reader.head();
     const now = timeMs / 1000;
-    if (now >= content.notAfter || member.status !== 'active')
-      throw new VerificationError('commitment', source, 'the requester may not ask any more');
+    if (now >= content.notAfter || member.status !== 'active') return null;
     const wish = await openAccessWish(
       context,
       { key: handle, hpkePrivateKey: keys.hpkePrivateKey },
       item.sealed,
     );
-    if (wish === null)
-      throw new VerificationError('commitment', source, 'the request does not open');
+    if (wish === null || !(await mayAskFor(member, wish.grantee))) return null;
     const { subject } = content;
     return {
       handle: handleNumber,
@@ -363,6 +390,13 @@ export function createPatient(
       },
       wish,
     };
+  }
+
+  /** One asks for oneself, or for a department of one's own institution: never for a third person. */
+  async function mayAskFor(requester: Member, grantee: MemberId): Promise<boolean> {
+    if (equalBytes(requester.id, grantee)) return true;
+    const other = await reader.member(grantee);
+    return other?.role === 'department' && other.institution === requester.institution;
   }
 
   return {
@@ -411,10 +445,15 @@ export function createPatient(
               params: { handle: keys.signer.key },
               signer: keys.signer,
             });
-            for (const item of items) {
-              const request = await receive(number, keys, item, source);
-              requests.set(toHex(item.transactionId), request);
-            }
+            for (const item of items)
+              try {
+                const request = await receive(number, keys, item, source);
+                if (request !== null) requests.set(toHex(item.transactionId), request);
+              } catch (error) {
+                // One bad item must not hide the others.
+                if (!(error instanceof VerificationError)) throw error;
+                network.reportLie(error);
+              }
           } catch (error) {
             // An inbox lies at one node: others do not know it, and one may be down.
             if (error instanceof VerificationError) network.reportLie(error);
@@ -470,7 +509,7 @@ export function createPatient(
     labelsOf,
     grantAccess: async (input) => {
       const scope = input.scope ?? {};
-      const labels = input.labels ?? labelsOf(scope);
+      const labels = checkWalked(input.labels ?? labelsOf(scope));
       return grantLabels(network, reader, {
         patientKey: secrets.patientKey,
         labels: labels.map(held),
@@ -495,7 +534,7 @@ export function createPatient(
       return entries.toSorted((a, b) => b.time - a.time || b.position - a.position);
     },
     exportAuthority: (scope, mayGrant) =>
-      exportAuthority({ curve, secrets, labels: labelsOf(scope), mayGrant }),
+      exportAuthority({ curve, secrets, labels: checkWalked(labelsOf(scope)), mayGrant }),
     recoveryKit: () => exportRecoveryKit(keyring.current),
     recover: async ({ identity, hospitals, onProgress }) => {
       const recovered = await recoverKeyring(network, reader, {
@@ -508,9 +547,12 @@ export function createPatient(
       await keyring.update(recovered);
     },
     findDrawnVisits: async () => {
-      const drawn = await recoverDrawnVisits(network, reader, secrets);
-      await keyring.update({ ...keyring.current, drawnVisits: drawn.map(encodeDrawnVisit) });
-      return drawn.length;
+      const drawn = (await recoverDrawnVisits(network, reader, secrets)).map(encodeDrawnVisit);
+      // Lists are not proven: a node that leaves something out must not make her forget it.
+      const { drawnVisits: known } = keyring.current;
+      const fresh = drawn.filter((each) => !known.some((other) => equalBytes(other, each)));
+      await keyring.update({ ...keyring.current, drawnVisits: [...known, ...fresh] });
+      return known.length + fresh.length;
     },
   };
 }

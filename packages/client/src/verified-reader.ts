@@ -138,6 +138,9 @@ export function createVerifiedReader(network: Network): VerifiedReader {
   }
 
   async function readSubtree(prefix: string): Promise<CachedSubtree> {
+    // Several nodes' newest header first: one node alone could show a state of long ago, in which a
+    // grant is not there yet or not revoked.
+    await currentHead({});
     for (let attempt = 0; ; attempt++) {
       try {
         const { value } = await network.ask(
@@ -220,6 +223,13 @@ export function createVerifiedReader(network: Network): VerifiedReader {
     return parsed(stateKeys.member(id), parseMember, options);
   }
 
+  async function currentHead(options: ReadOptions): Promise<ChainHead> {
+    const isGood =
+      head !== undefined && options.fresh !== true && platform.nowMs() - head.readAtMs < HEAD_MS;
+    if (!isGood || head === undefined) head = { ...(await readHead()), readAtMs: platform.nowMs() };
+    return head;
+  }
+
   async function readHead(): Promise<ChainHead> {
     const asked = network.order().slice(0, WITNESSES);
     const results = await Promise.allSettled(
@@ -258,13 +268,7 @@ export function createVerifiedReader(network: Network): VerifiedReader {
     context,
     headers,
     genesis: () => headers.genesis(),
-    head: async (options = {}) => {
-      const isGood =
-        head !== undefined && options.fresh !== true && platform.nowMs() - head.readAtMs < HEAD_MS;
-      if (!isGood || head === undefined)
-        head = { ...(await readHead()), readAtMs: platform.nowMs() };
-      return head;
-    },
+    head: (options = {}) => currentHead(options),
     state,
     settings: async () => {
       const settings = await parsed(stateKeys.settings(), parseSettings);

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { ROUTES, type RouteName } from '@yilian/api/routes';
 import { toHex } from '@yilian/crypto/bytes';
+import { labelPoint } from '@yilian/crypto/label';
 import type { GrantId, RecordId, TransactionId } from '@yilian/ledger/ids';
 import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 import { createNetwork } from '../src/network.ts';
@@ -279,11 +280,18 @@ describe('a node that lies about a share', () => {
     const { encodeMessage, parseMessage } = await import('@yilian/api/codec');
     const { reEncryptionAnswer, shareMessage } = await import('@yilian/api/messages-access');
     const { sign } = await import('@yilian/crypto/signature');
-    const { network, reader } = cast.connection;
+    // A client of its own: the one above shuns the node for what it did in other tests.
+    const { network, reader } = connectToDemo(
+      { ...cast.platform, storage: createMemoryStorage() },
+      consortium.document,
+    );
     const { curve } = cast.platform;
     const liar = network.nodes.find(({ name }) => name === toNodeOfGrant());
     if (liar === undefined) throw new Error('no node');
     const seed = consortium.nodeSeed(liar.name);
+    const [label] = patient.labelsOf({});
+    if (label === undefined) throw new Error('no label');
+    const visitPoint = curve.encodeG2(labelPoint(curve, network.context, label));
     let number = 0;
     const isShare = (method: string, url: URL): boolean =>
       method === 'POST' && url.pathname.endsWith('/re-encryptions') && liar.url.endsWith(url.host);
@@ -297,6 +305,8 @@ describe('a node that lies about a share', () => {
       const message = shareMessage(network.context, {
         grantId,
         number,
+        recordId,
+        point: visitPoint,
         node: liar.memberId,
         share,
       });

@@ -144,7 +144,8 @@ export function createReEncryption(options: ReEncryptionOptions): ReEncryptionSe
     if (!isAllowed) return refuse('recordNotCovered');
     const record = chain.record(purpose.recordId);
     if (record === undefined) return refuse('recordUnknown');
-    const labelKey = findLabelKey(curve, kept.share, curve.encodeG2(point));
+    const encodedPoint = curve.encodeG2(point);
+    const labelKey = findLabelKey(curve, kept.share, encodedPoint);
     if (labelKey === undefined) return refuse('accessMismatch');
     const share = encodeShare(
       curve,
@@ -158,7 +159,14 @@ export function createReEncryption(options: ReEncryptionOptions): ReEncryptionSe
         randomBytes,
       }),
     );
-    const message = shareMessage(context, { grantId, number: event.number, node, share });
+    const message = shareMessage(context, {
+      grantId,
+      number: event.number,
+      recordId: purpose.recordId,
+      point: encodedPoint,
+      node,
+      share,
+    });
     const answer = { share, signature: signer.sign(message) };
     await vault.put(grant.id, answerName(event.number), encode([share, answer.signature]));
     await reporter.note({ kind: 'release', grantId: grant.id, number: event.number });
@@ -212,6 +220,8 @@ export function createReEncryption(options: ReEncryptionOptions): ReEncryptionSe
       if (vault.get(grant.id, SHARE_ENTRY).kind === 'kept') return served(null);
       const taken = await takeShare(options, { grant, holder, sealed });
       if (!taken.ok) return taken;
+      // A share that comes later than its grant's block is tended to at its end all the same.
+      nextEnd = Math.min(nextEnd, grant.to);
       // It may have been revoked while the share was being checked.
       const now = chain.grant(grant.id);
       if (now === undefined || now.revoked) {

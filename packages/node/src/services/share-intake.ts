@@ -4,6 +4,7 @@
  * D_{i,ℓ} fits V (cryptography.md §2 "Node, once"); then it seals it into its vault and acknowledges.
  * The sealed blob itself is not kept.
  */
+import { isBodyOfGrant } from '@yilian/api/grant-body-check';
 import type { Bytes, RandomBytes } from '@yilian/crypto/bytes';
 import { CodecError, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
@@ -17,7 +18,6 @@ import {
   decodeNodeShare,
   encodeGrantBody,
   encodeKeyShare,
-  hashGrantBody,
   nodeInfo,
   parseGrantId,
   restoreKeyShare,
@@ -52,27 +52,6 @@ export function decodeKeptShare(curve: Curve, bytes: Bytes): KeptShare {
   )
     throw new CodecError('malformed', 'a kept share has three parts');
   return { salt, body: decodeGrantBody(curve, body), share: restoreKeyShare(curve, share) };
-}
-
-/** The clear fields of the grant on chain say the same as the sealed body. */
-function agrees(curve: Curve, grant: Grant, body: GrantBody): boolean {
-  // A `from` of 0 became the block time of inclusion; a narrowing may have shortened `to` since.
-  const periodAgrees =
-    (body.fromMs === 0 || body.fromMs === grant.from * 1000) && body.toMs >= grant.to * 1000;
-  return (
-    periodAgrees &&
-    equalBytes(body.grantId, grant.id) &&
-    equalBytes(body.grantee, grant.grantee) &&
-    body.points.length === grant.tags.length &&
-    body.commitments.length === grant.commitments.length &&
-    body.commitments.every((point, j) =>
-      equalBytes(curve.encodeG1(point), grant.commitments[j] ?? new Uint8Array(0)),
-    ) &&
-    body.nodes.length === grant.holders.length &&
-    grant.holders.every((holder) =>
-      body.nodes.some(({ index, node }) => index === holder.index && equalBytes(node, holder.node)),
-    )
-  );
 }
 
 function parseShare(curve: Curve, plaintext: Bytes): NodeShare | null {
@@ -114,9 +93,7 @@ export async function takeShare(
   const share = parseShare(curve, plaintext);
   plaintext.fill(0);
   if (share === null || share.index !== holder.index) return refuse('blobMismatch');
-  const bodyHash = hashGrantBody(curve, context, share.salt, share.body);
-  if (!equalBytes(bodyHash, grant.bodyHash) || !agrees(curve, grant, share.body))
-    return refuse('blobMismatch');
+  if (!isBodyOfGrant(curve, context, grant, share)) return refuse('blobMismatch');
   const verified = verifyNodeShare({ curve, share, randomBytes });
   if (verified === undefined) return refuse('blobMismatch');
   const kept = encodeKeptShare(curve, { salt: share.salt, body: share.body, share: verified });

@@ -423,16 +423,27 @@ describe('a share is released', () => {
     const answer = await release(number);
     if (!answer.ok) throw new Error(answer.problem);
     const { share, signature } = answer.value;
-    const message = shareMessage(CONTEXT, {
-      grantId: made.grant.id,
-      number,
-      node: world.node.member.id,
-      share,
-    });
-    expect(verifySignature({ publicKey: world.node.member.key, message, signature })).toBe(true);
     const [point] = made.made.body.points;
     const held = made.made.nodeShares[0];
     if (point === undefined || held === undefined) throw new Error('missing');
+    const said = {
+      grantId: made.grant.id,
+      number,
+      recordId: made.recordId,
+      point: curve.encodeG2(point),
+      node: world.node.member.id,
+      share,
+    };
+    const isSigned = (statement: typeof said): boolean =>
+      verifySignature({
+        publicKey: world.node.member.key,
+        message: shareMessage(CONTEXT, statement),
+        signature,
+      });
+    expect(isSigned(said)).toBe(true);
+    // A3: what the node signed names record and point, so nobody turns it into evidence about others.
+    expect(isSigned({ ...said, recordId: randomBytes(32) })).toBe(false);
+    expect(isSigned({ ...said, point: randomBytes(96) })).toBe(false);
     const { evaluateCommitments } = await import('@yilian/crypto/threshold');
     const claim = {
       access: { grantId: made.made.body.grantId, number, recordId: made.recordId },
@@ -622,6 +633,22 @@ describe('a grant ends', () => {
       body.type === 'nodeReport' ? body.erasures : [],
     );
     expect(erasures.map(toHex)).toContain(toHex(made.grant.id));
+  });
+
+  it('A2 F15 a share that came after its grant’s block is erased at its end, without another grant', async () => {
+    const made = await makeGrant(world);
+    // The block of the grant is tended to before the share is there; nothing else is ever granted.
+    await world.service.tend();
+    await world.blobs.put(made.grant.id, SHARE, made.sealed);
+    expect(world.service.heldCount()).toBe(1);
+    const block = (): ReturnType<ChainModel['addBlock']> => world.chain.addBlock();
+    world.clock.ms = (made.grant.to - 1) * 1000;
+    expect(world.service.isDue(block())).toBe(false);
+    world.clock.ms = made.grant.to * 1000;
+    expect(world.service.isDue(block())).toBe(true);
+    await world.service.tend();
+    expect(world.service.heldCount()).toBe(0);
+    expect(world.slots.get(made.grant.id)).toBeUndefined();
   });
 
   it('R9 the other grants of the node still work', async () => {
