@@ -60,8 +60,9 @@ function describeContent(content: Content<never>): { readonly [mediaType: string
     case 'events':
       return { 'text/event-stream': { schema: jsonSchema(content.schema) } };
     case 'text':
-      return { [content.mediaType]: { schema: { type: 'string' } } };
+      break;
   }
+  return { [content.mediaType]: { schema: { type: 'string' } } };
 }
 
 function jsonSchema(schema: z.ZodType): Json {
@@ -95,8 +96,9 @@ function describeAuthentication(auth: Authentication): string {
     case 'enrolmentSecret':
       return 'a one-time enrolment secret in the body';
     case 'signed':
-      return `signed request in the ${auth.carrier} by the ${auth.signer}`;
+      break;
   }
+  return `signed request in the ${auth.carrier} by the ${auth.signer}`;
 }
 
 /** All problems a route can answer with, in the order of the table. */

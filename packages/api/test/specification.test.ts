@@ -27,6 +27,10 @@ function kindOf(content: Content<never>): string {
   return content.kind === 'bytes' ? (content.mediaType.split('/')[1] ?? '') : content.kind;
 }
 
+function quoted(codes: readonly string[]): string {
+  return codes.map((code) => `\`${code}\``).join(', ');
+}
+
 const ROWS = Object.values(ROUTES).map((route) => [
   route.name,
   `${route.method} ${route.path}`,
@@ -54,8 +58,6 @@ describe('docs/spec/api.md', () => {
   });
 
   it('lists the problems that every route can give', () => {
-    const quoted = (codes: readonly string[]): string =>
-      codes.map((code) => `\`${code}\``).join(', ');
     expect(page).toContain(quoted(COMMON_PROBLEMS));
     expect(page).toContain(quoted(SIGNED_PROBLEMS));
   });

@@ -144,7 +144,12 @@ function makeSecret(): string {
 function makeTickets(): readonly DemoTicket[] {
   const tickets: DemoTicket[] = [];
   for (let i = 1; i <= PATIENTS; i++)
-    tickets.push({ person: `patient-${i}`, role: 'patient', institution: null, secret: makeSecret() });
+    tickets.push({
+      person: `patient-${i}`,
+      role: 'patient',
+      institution: null,
+      secret: makeSecret(),
+    });
   for (const { institution, tier } of INSTITUTIONS) {
     if (tier === 'regulator') continue;
     for (let i = 1; i <= DOCTORS_PER_HOSPITAL; i++)

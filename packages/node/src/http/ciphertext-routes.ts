@@ -45,8 +45,9 @@ function attest(
     case 'mismatch':
       return refuse('digestMismatch');
     case 'tooLarge':
-      return refuse('tooLarge');
+      break;
   }
+  return refuse('tooLarge');
 }
 
 /** One range of RFC 9110 §14: `bytes=a-b`, `bytes=a-`, `bytes=-n`. Null: no range asked. */

@@ -104,7 +104,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     // What the router itself cannot take (encodings, lengths) never reaches a handler.
     frameworkErrors: (_error, _request, reply) => {
       void reply.headers(SECURITY_HEADERS);
-      return sendProblem(reply, createProblem('malformed'));
+      void sendProblem(reply, createProblem('malformed'));
     },
   });
   app.server.headersTimeout = 20_000;

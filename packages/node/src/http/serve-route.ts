@@ -85,8 +85,9 @@ function parseContent<T>(content: Content<T>, bytes: Bytes): T {
     case 'stream':
     case 'events':
     case 'text':
-      return null as T;
+      break;
   }
+  return null as T;
 }
 
 /** Everything before the handler. */
@@ -164,8 +165,9 @@ function sendAnswer<Answer>(
       return reply.type(content.mediaType).send(answer);
     case 'stream':
     case 'events':
-      throw new TypeError('streams are served by serveRaw');
+      break;
   }
+  throw new TypeError('streams are served by serveRaw');
 }
 
 type Handler<Params, Query, Request, Answer> = (
@@ -230,8 +232,9 @@ function bodyLimitOf<P extends object, Q extends object, R, A>(route: Route<P, Q
     case 'json':
     case 'events':
     case 'text':
-      return SIGNATURE_OVERHEAD;
+      break;
   }
+  return SIGNATURE_OVERHEAD;
 }
 
 /** For handlers that answer outside `serveRoute`. */

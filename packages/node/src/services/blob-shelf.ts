@@ -78,9 +78,10 @@ export function createBlobShelf(options: BlobShelfOptions): BlobShelf {
         if (!equalBytes(hash, grant.copyHash)) return refuse('blobMismatch');
         return keep(placeOf(grant.id, 'copy'), blob);
       case 'narrowing':
-        if (!grant.narrowings.some((each) => equalBytes(each, hash))) return undefined;
-        return keep(narrowingPlace(grant.id, hash), blob);
+        break;
     }
+    if (!grant.narrowings.some((each) => equalBytes(each, hash))) return undefined;
+    return keep(narrowingPlace(grant.id, hash), blob);
   };
 
   const wait = (grantId: Bytes, name: BlobName, blob: Bytes): Served<null> => {
