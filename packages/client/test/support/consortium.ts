@@ -16,7 +16,7 @@ import { createMemoryNetwork, type MemoryNetwork } from '@yilian/node/peers/memo
 import { publicKey } from '@yilian/crypto/signature';
 import { decode } from '@yilian/crypto/cbor';
 
-export interface RunningNode {
+interface RunningNode {
   readonly institution: string;
   readonly url: string;
   readonly node: YilianNode;
