@@ -190,6 +190,23 @@ const getHeaders: Route<
   service: null,
 };
 
+const getCheckpoint: Route<NoValues, NoValues, null, Bytes> = {
+  name: 'getCheckpoint',
+  method: 'GET',
+  path: '/v1/checkpoints/latest',
+  summary: 'The newest header that the regulator signed for clients whose trust has expired.',
+  params: {},
+  query: {},
+  auth: { kind: 'none' },
+  request: { kind: 'none' },
+  answer: cborBytes(LIMITS.checkpointBytesMax),
+  status: 200,
+  proof: "regulator's signature under the client's own trust anchor",
+  problems: ['notFound'],
+  cost: 1,
+  service: null,
+};
+
 const getBlock: Route<{ readonly height: bigint | 'latest' }, NoValues, null, CertifiedBlock> = {
   name: 'getBlock',
   method: 'GET',
@@ -727,6 +744,7 @@ export const ROUTES: {
   readonly getStatus: typeof getStatus;
   readonly getHeader: typeof getHeader;
   readonly getHeaders: typeof getHeaders;
+  readonly getCheckpoint: typeof getCheckpoint;
   readonly getBlock: typeof getBlock;
   readonly streamBlocks: typeof streamBlocks;
   readonly submitTransaction: typeof submitTransaction;
@@ -759,6 +777,7 @@ export const ROUTES: {
   getStatus,
   getHeader,
   getHeaders,
+  getCheckpoint,
   getBlock,
   streamBlocks,
   submitTransaction,

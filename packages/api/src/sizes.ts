@@ -28,6 +28,8 @@ export const LIMITS = {
   /** Sealed access request in the inbox. */
   sealedRequestBytesMax: 16_384,
   certificateBytesMax: 4_096,
+  /** A checkpoint with its validator set of at most 256. */
+  checkpointBytesMax: 16_384,
   /** How far the sender's clock may be from the node's, and how long nonces are remembered. */
   requestAgeSecondsMax: 60,
   headersPerAnswerMax: 100,

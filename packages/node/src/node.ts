@@ -26,6 +26,7 @@ import { createRateLimit } from './http/rate-limit.ts';
 import type { Logger } from './logging.ts';
 import { type Metrics, createMetrics } from './metrics.ts';
 import { type LogEvent, type OrderingNode, createOrderingNode } from './ordering-node.ts';
+import { splitNotices } from './peers/notices.ts';
 import type { Peers } from './peers/peers.ts';
 import { createBlobShelf } from './services/blob-shelf.ts';
 import type { FinalBlockView } from './services/chain-view.ts';
@@ -44,6 +45,7 @@ import { openSecretSlots } from './services/secret-slots.ts';
 import { createShelf } from './services/service-store.ts';
 import { createShareVault } from './services/share-vault.ts';
 import { createTransactionSender } from './services/transaction-sender.ts';
+import { createTrustCheckpoints } from './services/trust-checkpoints.ts';
 import { openLmdbStore } from './storage/lmdb-store.ts';
 import { openFileObjectStore } from './stores/file-object-store.ts';
 import { verifyObject } from './stores/verify-object.ts';
@@ -93,7 +95,8 @@ function signerOf(seed: Bytes): Signer {
 
 export async function createNode(options: NodeOptions, ports: NodePorts): Promise<YilianNode> {
   const { genesis, seeds, settings, institution, directory } = options;
-  const { logger, peers } = ports;
+  const { logger } = ports;
+  const { consensus: peers, notices } = splitNotices(ports.peers);
   const clock = ports.clock ?? systemClock;
   const context = { chainId: genesis.chainId };
   const grantContext = { ...context, suite: 'intl' } as const;
@@ -255,6 +258,20 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
           certificates,
           randomBytes,
         });
+  const checkpoints = createTrustCheckpoints({
+    anchor: { ...context, genesisId: genesisId(genesis), regulatorKey: regulator.key },
+    ordering,
+    shelf: createShelf(store, 'trust-checkpoints'),
+    notices,
+    regulator: seeds.regulator === null ? null : signerOf(seeds.regulator),
+    onFork: (height) => logger.error({ event: 'checkpointForked', height: String(height) }),
+  });
+  notices.onNotice((from, notice) => {
+    checkpoints.learn(notice).then((verdict) => {
+      if (verdict === 'malformed' || verdict === 'forged')
+        notices.cut(from, `${verdict}Checkpoint`);
+    }, onError);
+  });
   const storeSigner = seeds.store === null ? null : signerOf(seeds.store);
   const objects =
     storeSigner === null
@@ -283,6 +300,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     clock,
     ordering,
     chain,
+    checkpoints,
     certificates,
     blobs,
     queryManager,
@@ -315,6 +333,9 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     () => ordering.status().peers.filter(({ connected }) => connected).length,
   );
   metrics.gauge('index_records', 'Records in the search index', () => index.recordCount);
+  metrics.gauge('checkpoint_height', 'Height of the latest checkpoint of the regulator', () =>
+    Number(checkpoints.height()),
+  );
   metrics.gauge('search_tasks', 'Search tasks that wait or run', () => pool.pending());
 
   const http = await createHttpServer({
@@ -332,6 +353,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   const attempt = (action: () => Promise<void>): Promise<void> =>
     Promise.resolve().then(action).catch(onError);
   const tendClock = async (): Promise<void> => {
+    await attempt(() => checkpoints.tend());
     await attempt(() => nodeKeys.tend());
     if (epochKeys !== null) await attempt(() => epochKeys.tend());
   };
@@ -339,6 +361,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     work = work.then(async () => {
       await attempt(() => blobs.tend(block));
       await attempt(() => index.tend(block));
+      await attempt(() => checkpoints.onBlock());
       if (services.reEncryption.isDue(block)) await attempt(() => services.reEncryption.tend());
       reporter.flush();
     });
@@ -374,6 +397,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
         await work;
         await pool.close();
         await ordering.stop();
+        await checkpoints.close();
         await store.close();
         await slots.close();
       })();

@@ -15,6 +15,7 @@ import type {
 import type { ChainTip } from '@yilian/consensus/chain-tip';
 import { decodeWalRecord } from '@yilian/consensus/pbft/message-codec';
 import type { WalRecord } from '@yilian/consensus/pbft/wal';
+import type { ValidatorSet } from '@yilian/consensus/validator-set';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode } from '@yilian/crypto/cbor';
 import { bindChain } from '@yilian/crypto/context';
@@ -121,6 +122,8 @@ export interface OrderingNode {
   block(height: bigint | 'latest'): CertifiedBlock | undefined;
   /** Height and block time of the last final block; height 0 has genesis time. */
   latest(): { readonly height: bigint; readonly timeNs: bigint };
+  /** The set that certified the last final block (at height 0: the genesis set). */
+  lastValidators(): ValidatorSet;
   /** This node's own clock: nanoseconds since 1970. */
   clockNs(): bigint;
   /** A listener that throws is a bug of the listener and stops nothing. */
@@ -369,6 +372,7 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
       const { height, timeNs } = driver.final();
       return { height, timeNs };
     },
+    lastValidators: () => driver.final().lastValidators,
     clockNs,
     subscribe: (listener) => finalBlocks.subscribe(listener),
     status: () => {

@@ -212,6 +212,11 @@ export function serveChain(
     served(ordering.headers(query.from, query.count)),
   );
 
+  serveRoute(app, context, ROUTES.getCheckpoint, () => {
+    const checkpoint = services.checkpoints.latest();
+    return checkpoint === undefined ? refuse('notFound') : served(checkpoint);
+  });
+
   serveRoute(app, context, ROUTES.getBlock, ({ params }) => {
     const block = ordering.block(params.height);
     return block === undefined

@@ -13,6 +13,7 @@ import type { ReEncryptionService } from '../services/re-encryption.ts';
 import type { RegistrationService } from '../services/registration.ts';
 import type { SearchService } from '../services/search.ts';
 import type { Shelf } from '../services/service-store.ts';
+import type { TrustCheckpoints } from '../services/trust-checkpoints.ts';
 import type { ObjectStore } from '../stores/object-store.ts';
 
 export interface NodeIdentity {
@@ -37,6 +38,7 @@ export interface NodeServices {
   readonly clock: Clock;
   readonly ordering: OrderingNode;
   readonly chain: ChainView;
+  readonly checkpoints: TrustCheckpoints;
   /** Member id → certificate of members that are not patients. */
   readonly certificates: Shelf;
   readonly blobs: BlobShelf;
