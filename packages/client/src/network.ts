@@ -70,8 +70,11 @@ export interface Network {
   reportLie(error: VerificationError): void;
 }
 
-/** A node that did not answer is asked last for so long. */
+/** A node that failed is asked last for so long; one that let a call time out, for longer. */
 const SHUN_MS = 5_000;
+const SHUN_SILENT_MS = 60_000;
+/** When others have answered, a node that is shunned may take so long and not a whole timeout. */
+const SECOND_CHANCE_MS = 1_000;
 const LIES_KEPT_MAX = 256;
 
 /** @throws ClientError `noNode` when `nodes` is empty */
@@ -96,13 +99,23 @@ export function createNetwork(options: NetworkOptions): Network {
     turn = (turn + step) % nodes.length;
     const start = turn % Math.max(1, among.length);
     const rotated = [...among.slice(start), ...among.slice(0, start)];
-    const nowMs = platform.nowMs();
-    const isShunned = (node: NodeEndpoint): boolean => (shunnedUntilMs.get(node.name) ?? 0) > nowMs;
     return [
       ...rotated.filter((node) => !isShunned(node)),
       ...rotated.filter((node) => isShunned(node)),
     ];
   };
+
+  function isShunned(node: NodeEndpoint): boolean {
+    return (shunnedUntilMs.get(node.name) ?? 0) > platform.nowMs();
+  }
+
+  const giveSecondChance = <T>(node: NodeEndpoint, action: Promise<T>): Promise<T> =>
+    Promise.race([
+      action,
+      platform.wait(SECOND_CHANCE_MS).then(() => {
+        throw new NetworkError('timeout', `${node.name} is still silent`);
+      }),
+    ]);
 
   const reportLie = (error: VerificationError): void => {
     if (lies.length >= LIES_KEPT_MAX) lies.shift();
@@ -119,7 +132,8 @@ export function createNetwork(options: NetworkOptions): Network {
     let silence: NetworkError | undefined;
     for (const node of order(among)) {
       try {
-        const value = await action(node);
+        const isLate = problem !== undefined && isShunned(node);
+        const value = await (isLate ? giveSecondChance(node, action(node)) : action(node));
         shunnedUntilMs.delete(node.name);
         return { value, node };
       } catch (error) {
@@ -130,7 +144,13 @@ export function createNetwork(options: NetworkOptions): Network {
         else if (error instanceof NetworkError) silence = error;
         else throw error;
         if (!(error instanceof ProblemError) || error.status >= 500)
-          shunnedUntilMs.set(node.name, platform.nowMs() + SHUN_MS);
+          shunnedUntilMs.set(
+            node.name,
+            platform.nowMs() +
+              (error instanceof NetworkError && error.code === 'timeout'
+                ? SHUN_SILENT_MS
+                : SHUN_MS),
+          );
       }
     }
     throw (

@@ -302,7 +302,9 @@ function networkError(timer: Deadline, source: Source, cause: unknown): NetworkE
 
 /** Pause before another try, or undefined when trying again cannot help. */
 function retryPauseMs(error: unknown, attempt: number): number | undefined {
-  if (error instanceof NetworkError) return RETRY_PAUSE_MS * 2 ** attempt;
+  // A node that let a whole timeout pass is not asked again: another one is quicker.
+  if (error instanceof NetworkError)
+    return error.code === 'timeout' ? undefined : RETRY_PAUSE_MS * 2 ** attempt;
   if (error instanceof ProblemError && (error.status === 429 || error.status === 503)) {
     const wished = (error.retryAfterSeconds ?? 0) * 1000;
     return wished > RETRY_AFTER_MAX_MS
