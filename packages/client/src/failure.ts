@@ -59,6 +59,11 @@ export type VerificationCode =
   | 'chain'
   | 'certificate'
   | 'staleHeader'
+  /** A checkpoint of the regulator that is too old, or below what is trusted. */
+  | 'staleCheckpoint'
+  /** A checkpoint that contradicts a verified header; `cause` holds both. */
+  | 'fork'
+  | 'checkpoint'
   | 'stateProof'
   | 'logProof'
   | 'transactionsRoot'
@@ -117,6 +122,8 @@ export type UsageCode =
   | 'noNode'
   | 'noStore'
   | 'badAnchor'
+  /** Nobody has a checkpoint that would renew this device's trust. */
+  | 'trustExpired'
   | 'badAuthority'
   | 'badKeyword'
   | 'badHandle'

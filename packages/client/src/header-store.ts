@@ -1,7 +1,8 @@
 /**
  * The headers a client believes: from the genesis document that its anchor names, by quorum
  * certificates alone (consensus/light). The newest one is kept between runs, so that a later start does
- * not begin at genesis, and an old one is refused where a newer is known.
+ * not begin at genesis, and an old one is refused where a newer is known. What is older than the
+ * trusting period judges nothing any more: trust then begins anew at a checkpoint of the regulator.
  */
 import { ROUTES } from '@yilian/api/routes';
 import { type Bytes, CodecError, equalBytes, fromBase64Url, toHex } from '@yilian/crypto/bytes';
@@ -13,13 +14,22 @@ import {
   decodeTrustedBlock,
   encodeTrustedBlock,
   trustGenesis,
+  type TrustCheckpoint,
   type TrustedBlock,
 } from '@yilian/consensus/light/trust';
+import {
+  decodeTrustCheckpoint,
+  isTrustExpired,
+  renewTrust,
+} from '@yilian/consensus/light/trust-checkpoint';
+import { ValidatorSetError } from '@yilian/consensus/validator-set';
 import { verifyLightBlock } from '@yilian/consensus/light/verify-header';
+import { ValidatorSetError } from '@yilian/consensus/validator-set';
 import type { SignatureVerifier } from '@yilian/crypto/signature';
 import { type GenesisState, parseGenesis } from '@yilian/ledger/genesis';
 import { ClientError, type Source, VerificationError } from './failure.ts';
 import type { Network } from './network.ts';
+import { renewFromNetwork } from './trust-renewal.ts';
 
 /** A header whose certificate was verified. */
 export interface VerifiedHeader {
@@ -30,16 +40,25 @@ export interface VerifiedHeader {
 export interface HeaderStore {
   /** Newest verified header; null before the first. */
   readonly newest: VerifiedHeader | null;
+  /** Height up to which this client trusts: 0 before the first header or checkpoint. */
+  readonly trustedHeight: bigint;
   /** The genesis document, verified against the anchor. */
   genesis(): Promise<GenesisState>;
   /**
-   * Believes a header with its certificate, or says why not.
-   * @throws VerificationError `certificate`, `chain`
+   * Believes a header with its certificate, or says why not. Where trust has expired, the nodes are
+   * asked for a checkpoint of the regulator first.
+   * @throws VerificationError `certificate`, `chain`, and of a checkpoint `regulatorSignature`,
+   *   `staleCheckpoint`, `fork`; ClientError `trustExpired` when nobody has a checkpoint
    */
   verify(
     encoded: { readonly header: Bytes; readonly certificate: Bytes },
     source: Source,
   ): Promise<VerifiedHeader>;
+  /**
+   * Begins trust anew at the regulator's newest checkpoint: after the trusting period, of itself.
+   * @throws VerificationError `checkpoint`
+   */
+  renew(): Promise<TrustedBlock>;
   /** Keeps the newest header for the next run. */
   save(): Promise<void>;
 }
@@ -50,6 +69,7 @@ const MS_TO_NS = 1_000_000n;
 export function createHeaderStore(network: Network): HeaderStore {
   const { platform, anchor } = network;
   const storageName = `trusted-header-${anchor.chainId}`;
+  const checkpointName = `trust-checkpoint-${anchor.chainId}`;
   const verified = new Map<string, VerifiedHeader>();
   /** One certified block id per height: a second one is proof of a fork. */
   const blockIds = new Map<bigint, Bytes>();
@@ -57,6 +77,8 @@ export function createHeaderStore(network: Network): HeaderStore {
   let newest: VerifiedHeader | null = null;
   let starting: Promise<void> | undefined;
   let genesisState: GenesisState | undefined;
+  let renewing: Promise<void> | undefined;
+  const nowNs = (): bigint => BigInt(platform.nowMs()) * MS_TO_NS;
 
   async function start(): Promise<void> {
     const genesis = await fetchGenesis(network);
@@ -67,8 +89,60 @@ export function createHeaderStore(network: Network): HeaderStore {
     if (beginning === null)
       throw new ClientError('badAnchor', 'the genesis document is not the one of the anchor');
     genesisState = parseGenesis(genesis.appState);
-    const kept = await platform.storage.get(storageName);
-    trusted = laterOf(beginning, kept);
+    // As far as the regulator's signature goes; whether it still counts is judged below.
+    const checkpoints = [anchor.checkpoint, await platform.storage.get(checkpointName)]
+      .map(readCheckpoint)
+      .filter((checkpoint) => checkpoint !== undefined);
+    const sets = [beginning, ...checkpoints].map(({ validators }) => toHex(validators.hash));
+    trusted = laterOf(beginning, await platform.storage.get(storageName), sets);
+    for (const checkpoint of checkpoints) {
+      const verdict = judge(checkpoint, trusted);
+      if (verdict.ok) trusted = verdict.trusted;
+      else if (verdict.code === 'forked')
+        throw new ClientError('badAnchor', 'a checkpoint contradicts what this device verified');
+    }
+  }
+
+  function judge(checkpoint: TrustCheckpoint, known: TrustedBlock): CheckpointVerdict {
+    return renewTrust({
+      anchor,
+      checkpoint,
+      trusted: known,
+      verifiedBlockId: (height) => blockIds.get(height),
+      nowNs: nowNs(),
+      verifySignature: platform.verifySignature,
+    });
+  }
+
+  function readCheckpoint(encoded: Bytes | undefined): TrustCheckpoint | undefined {
+    if (encoded === undefined) return undefined;
+    try {
+      const checkpoint = decodeTrustCheckpoint(encoded);
+      const isRegulators = trustCheckpoint(anchor, checkpoint, platform.verifySignature) !== null;
+      return isRegulators ? checkpoint : undefined;
+    } catch (error) {
+      if (error instanceof CodecError || error instanceof ValidatorSetError) return undefined;
+      throw error;
+    }
+  }
+
+  /** What is trusted now, renewed where it has expired. Whoever asks meanwhile waits for the same answer. */
+  async function unexpired(): Promise<TrustedBlock> {
+    const known = await started();
+    if (!isTrustExpired(known, nowNs())) return known;
+    renewing ??= renew(known).finally(() => {
+      renewing = undefined;
+    });
+    await renewing;
+    return trusted ?? known;
+  }
+
+  async function renew(known: TrustedBlock): Promise<void> {
+    const renewed = await renewFromNetwork(network, (checkpoint) => judge(checkpoint, known));
+    const { height, blockId } = renewed.trusted;
+    blockIds.set(height, blockId);
+    ({ trusted } = renewed);
+    await platform.storage.put(checkpointName, renewed.encoded);
   }
 
   /** A failed start is tried again at the next question. */
@@ -82,6 +156,32 @@ export function createHeaderStore(network: Network): HeaderStore {
     }
     if (trusted === undefined) throw new Error('the header store did not start');
     return trusted;
+  }
+
+  function nowNs(): bigint {
+    return BigInt(platform.nowMs()) * MS_TO_NS;
+  }
+
+  /** Trust that is too old begins anew at what the regulator signed. */
+  async function renew(): Promise<TrustedBlock> {
+    const before = await started();
+    const { value } = await network.ask(ROUTES.getCheckpoint, { params: {} }, (bytes, source) => {
+      const refuse = (why: string): never => {
+        throw new VerificationError('checkpoint', source, `the checkpoint is refused: ${why}`);
+      };
+      const checkpoint = parseCheckpoint(bytes) ?? refuse('malformed');
+      const verdict = renewTrust({
+        anchor,
+        checkpoint,
+        trusted: before,
+        verifiedBlockId: (height) => blockIds.get(height),
+        nowNs: nowNs(),
+        verifySignature: platform.verifySignature,
+      });
+      return verdict.ok ? verdict.trusted : refuse(verdict.code);
+    });
+    trusted = value;
+    return value;
   }
 
   function remember(key: string, entry: VerifiedHeader, source: Source): VerifiedHeader {
@@ -103,13 +203,18 @@ export function createHeaderStore(network: Network): HeaderStore {
     get newest() {
       return newest;
     },
+    get trustedHeight() {
+      return trusted?.height ?? 0n;
+    },
     genesis: async () => {
       await started();
       if (genesisState === undefined) throw new Error('the header store has no genesis');
       return genesisState;
     },
+    renew,
     verify: async (encoded, source) => {
-      const known = await started();
+      const before = await started();
+      const known = isTrustExpired(before, nowNs()) ? await renew() : before;
       const key = `${toHex(encoded.certificate)}${toHex(encoded.header)}`;
       const seen = verified.get(key);
       if (seen !== undefined) return seen;
@@ -130,7 +235,7 @@ export function createHeaderStore(network: Network): HeaderStore {
         const verdict = verifyLightBlock({
           trusted: known,
           block: { header, signature, certificate, validators: known.validators },
-          nowNs: BigInt(platform.nowMs()) * MS_TO_NS,
+          nowNs: nowNs(),
           verifySignature: platform.verifySignature,
         });
         if (!verdict.ok) return refuse(`its header is refused: ${verdict.code}`);
@@ -155,18 +260,31 @@ export function createHeaderStore(network: Network): HeaderStore {
     },
   };
 
-  function laterOf(beginning: TrustedBlock, kept: Bytes | undefined): TrustedBlock {
+  /** `sets`: those that the genesis document and checkpoints name, hexadecimal. */
+  function laterOf(
+    beginning: TrustedBlock,
+    kept: Bytes | undefined,
+    sets: readonly string[],
+  ): TrustedBlock {
     if (kept === undefined) return beginning;
     try {
       const block = decodeTrustedBlock(kept);
       const isOurs =
-        block.chainId === anchor.chainId &&
-        equalBytes(block.validators.hash, beginning.validators.hash);
+        block.chainId === anchor.chainId && sets.includes(toHex(block.validators.hash));
       return isOurs ? block : beginning;
     } catch (error) {
       if (error instanceof CodecError) return beginning;
       throw error;
     }
+  }
+}
+
+function parseCheckpoint(bytes: Bytes): TrustCheckpoint | null {
+  try {
+    return decodeTrustCheckpoint(bytes);
+  } catch (error) {
+    if (error instanceof CodecError || error instanceof ValidatorSetError) return null;
+    throw error;
   }
 }
 

@@ -117,6 +117,11 @@ const LIES: readonly Lie[] = [
   { route: 'getLogRange', path: /\/v1\/log\/ranges\//, ask: (reader) => reader.logRange(1, 0) },
   { route: 'getGrantEvents', path: /\/events$/, ask: (reader) => reader.grantEvents(grant) },
   {
+    route: 'getCheckpoint',
+    path: /\/v1\/checkpoints\/latest$/,
+    ask: (reader) => reader.headers.renew(),
+  },
+  {
     route: 'getBlob',
     path: /\/blobs\/grantee$/,
     ask: (reader) => reader.blob(grantId, { kind: 'grantee' }, grant.granteeBlobHash),
