@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Genesis } from '@yilian/consensus/application';
+import { pseudonymOf } from '@yilian/crypto/pseudonym';
 import { utf8 } from '@yilian/crypto/bytes';
 import { encapsulate, encodeCapsule } from '@yilian/crypto/capsule';
 import { type Curve, type G1, randomScalar } from '@yilian/crypto/curve';
@@ -143,7 +144,8 @@ export function createRecordMaker(curve: Curve): RecordMaker {
         labels: [label],
         randomBytes: random,
       });
-      const pid = toPid(random(20));
+      const identityTag = random(32);
+      const pid = toPid(pseudonymOf(visit.key, identityTag));
       const encoded = encodeCapsule(curve, sealed.capsule);
       const stored = { headerHash: random(32), digest: random(32), length: 10_000 };
       const authorship = {
@@ -157,6 +159,7 @@ export function createRecordMaker(curve: Curve): RecordMaker {
         suite: 'intl' as const,
         pid,
         visitKey: visit.key,
+        identityTag,
         institution: INSTITUTION,
         number: 0,
         ...stored,

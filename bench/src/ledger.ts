@@ -53,6 +53,8 @@ const signature = (
 
 /** A record whose bytes have the right form; its signatures and points are random and are not checked here. */
 function issueRecord(height: number): Uint8Array {
+  const visitKey = random(32);
+  const identityTag = random(32);
   return encodeTransaction({
     chainId: CHAIN_ID,
     sender: hospital.key,
@@ -63,8 +65,9 @@ function issueRecord(height: number): Uint8Array {
     body: {
       type: 'issueRecord',
       suite: 'intl',
-      pid: toPid(random(20)),
-      visitKey: random(32),
+      pid: toPid(pseudonymOf(visitKey, identityTag)),
+      visitKey,
+      identityTag,
       visitAuthorisation: random(64),
       institution: hospital.institution,
       number: 0,

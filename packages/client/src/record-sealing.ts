@@ -308,6 +308,7 @@ export function assembleRecord(
     suite: context.suite,
     pid,
     visitKey: visit.visitKey,
+    identityTag: visit.identityTag,
     institution: visit.hospital,
     number: input.number,
     headerHash: sealed.headerHash,

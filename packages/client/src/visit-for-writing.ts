@@ -25,6 +25,8 @@ export interface VisitForWriting {
   readonly month: Month;
   readonly pid: Pid;
   readonly visitKey: Bytes;
+  /** h */
+  readonly identityTag: Bytes;
   /** The visit key's signature over [pid, hospital], 64 bytes. */
   readonly authorisation: Bytes;
   readonly patientKey: G1;
@@ -58,6 +60,7 @@ export function visitOfPackage(curve: Curve, admitted: AdmittedVisit): VisitForW
     month: visitPackage.month,
     pid: admitted.pid,
     visitKey: visitPackage.visitKey,
+    identityTag: admitted.identityTag,
     authorisation: admitted.authorisation,
     patientKey: visitPackage.patientKey,
     keywordSecret: visitPackage.keywordSecret,
@@ -88,12 +91,14 @@ export function drawVisit(input: {
     quarterRoot: randomBytes(32),
   };
   const visitKey = publicKey(drawn.signingSeed);
-  const pid = pseudonymOf(visitKey, identityTag(context, identity, drawn.beta));
+  const tag = identityTag(context, identity, drawn.beta);
+  const pid = pseudonymOf(visitKey, tag);
   return {
     hospital,
     month,
     pid,
     visitKey,
+    identityTag: tag,
     authorisation: sign(
       drawn.signingSeed,
       visitAuthorisationMessage(context, toPid(pid), hospital),

@@ -38,6 +38,8 @@ export interface AdmittedVisit {
   readonly hospital: string;
   readonly identity: string;
   readonly pid: Pid;
+  /** h */
+  readonly identityTag: Bytes;
   readonly visitPackage: VisitPackage;
   readonly possessedKey: PossessedKey;
   /** 64 bytes, for the chain. */
@@ -112,7 +114,15 @@ export function admitVisit(input: {
   const publicKey = visitPackage.visitKey;
   if (!verifySignature({ publicKey, message, signature: authorisation }))
     return refuse('the visit key did not authorise this hospital');
-  return { hospital, identity, pid, visitPackage, possessedKey, authorisation };
+  return {
+    hospital,
+    identity,
+    pid,
+    identityTag: tag,
+    visitPackage,
+    possessedKey,
+    authorisation,
+  };
 }
 
 function parseCode(

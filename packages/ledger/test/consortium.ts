@@ -1,4 +1,5 @@
 /** Four hospitals with two stores, their keys, and a chain on a memory disk. Everything signs for real. */
+import { pseudonymOf } from '@yilian/crypto/pseudonym';
 import { createHash } from 'node:crypto';
 import { type Bytes, utf8 } from '@yilian/crypto/bytes';
 import { parseMonth } from '@yilian/crypto/period';
@@ -257,12 +258,21 @@ export interface Visit {
   readonly institution: Institution;
   readonly signer: Signer;
   readonly pid: ReturnType<typeof toPid>;
+  /** h */
+  readonly identityTag: Bytes;
 }
 
 export function visit(name: string, institution: Institution): Visit {
   const signer = signerOf(`visit:${name}`);
   introduce(signer);
-  return { name, institution, signer, pid: toPid(bytesOf(`pid:${name}`, 20)) };
+  const identityTag = bytesOf(`h:${name}`);
+  return {
+    name,
+    institution,
+    signer,
+    identityTag,
+    pid: toPid(pseudonymOf(signer.key, identityTag)),
+  };
 }
 
 /** The patient's public key P: in no byte that the ledger sees. */
@@ -338,6 +348,7 @@ export function recordTransaction(
     suite: 'intl',
     pid: at.pid,
     visitKey: at.signer.key,
+    identityTag: at.identityTag,
     institution: at.institution,
     number: draft.number ?? 0,
     headerHash: bytesOf(`header:${name}`),

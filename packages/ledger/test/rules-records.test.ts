@@ -238,6 +238,23 @@ const issueRecordRows: readonly RuleRow[] = [
     transaction: () => recordTx({ ...first, statement: { marks: ['custodial', 'package'] } }),
     expected: 'marksRepeated',
   },
+  {
+    rule: 'IR-11',
+    why: 'A8 a PID seen in the mempool is not taken by another hospital with a visit key of its own',
+    transaction: () =>
+      recordTx({ visit: { ...other, institution: 'hospital-b', pid: stroke.pid }, name: 'squat' }),
+    expected: 'notTheVisit',
+  },
+  {
+    rule: 'IR-11',
+    why: 'A8 the h of one visit does not make the PID of another key',
+    transaction: () =>
+      recordTx({
+        visit: { ...other, pid: stroke.pid, identityTag: stroke.identityTag },
+        name: 'h',
+      }),
+    expected: 'notTheVisit',
+  },
 ];
 
 const amendRecordRows: readonly RuleRow[] = [

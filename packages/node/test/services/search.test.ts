@@ -115,6 +115,7 @@ function indexedRecord(
     suite: 'intl',
     pid: toPid(randomBytes(20)),
     visitKey,
+    identityTag: randomBytes(32),
     visitAuthorisation: randomBytes(64),
     institution: hospital,
     number: 0,

@@ -38,7 +38,7 @@ export function parseAmendRecord(items: Cbor): AmendRecord {
 /**
  * - AR-1 The amended record is known.
  * - AR-2 It has the same PID.
- * - AR-3 Everything that holds for `issueRecord` (IR-1 … IR-10).
+ * - AR-3 Everything that holds for `issueRecord` (IR-1 … IR-11).
  */
 function applyAmendRecord(state: State, body: AmendRecord, context: ExecutionContext): Applied {
   const amended = getRecord(state, body.amends);

@@ -22,7 +22,7 @@ export function parseIssueRecord(items: Cbor): IssueRecord {
   return { type: 'issueRecord', ...readRecordEntry(Fields.of(items, RECORD_ENTRY_ITEMS)) };
 }
 
-/** Rules IR-1 … IR-10: record-rules.ts. */
+/** Rules IR-1 … IR-11: record-rules.ts. */
 export const issueRecord: Contract<IssueRecord> = {
   encodeBody: encodeIssueRecord,
   parseBody: parseIssueRecord,

@@ -58,6 +58,8 @@ export interface RecordEntry {
   readonly pid: Pid;
   /** The visit's Ed25519 key. */
   readonly visitKey: Bytes;
+  /** h, 32 bytes: hides the identity, and makes the PID follow from the visit key. */
+  readonly identityTag: Bytes;
   /** The visit key's signature over [tag, chainId, pid, institution]: nobody squats on a PID. */
   readonly visitAuthorisation: Bytes;
   /** The sender's institution, as in the visit authorisation. */
@@ -109,6 +111,7 @@ export function contextItems(entry: RecordStatement): Cbor[] {
     entry.suite,
     entry.pid,
     entry.visitKey,
+    entry.identityTag,
     entry.institution,
     entry.number,
     entry.headerHash,
@@ -123,7 +126,7 @@ export function contextItems(entry: RecordStatement): Cbor[] {
   ];
 }
 
-export const RECORD_ENTRY_ITEMS = 16;
+export const RECORD_ENTRY_ITEMS = 17;
 
 export function readIndex(value: Cbor): IndexFields {
   const fields = new Fields(value, { min: 2, max: 5 });
@@ -149,6 +152,7 @@ export function readRecordEntry(fields: Fields): RecordEntry {
   const suite = fields.oneOf(SUITES);
   const pid = toPid(fields.bytes(20));
   const visitKey = fields.bytes(32);
+  const identityTag = fields.bytes(32);
   const institution = fields.name();
   const number = fields.whole(0xffff);
   const headerHash = fields.bytes(32);
@@ -183,6 +187,7 @@ export function readRecordEntry(fields: Fields): RecordEntry {
     suite,
     pid,
     visitKey,
+    identityTag,
     visitAuthorisation,
     institution,
     number,

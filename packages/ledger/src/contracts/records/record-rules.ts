@@ -1,6 +1,7 @@
 /** The checks and rules that `issueRecord` and `amendRecord` share. */
 import { equalBytes } from '@yilian/crypto/bytes';
 import { encode } from '@yilian/crypto/cbor';
+import { pseudonymOf } from '@yilian/crypto/pseudonym';
 import { type CapsuleContextBody, capsuleContext } from '../../capsule-context.ts';
 import {
   authorSignatureMessage,
@@ -54,6 +55,7 @@ export function recordChecks(
  * - IR-8 At least two attest, of at least two operators.
  * - IR-9 One institution and epoch have one A.
  * - IR-10 Marks come in their fixed order, none twice.
+ * - IR-11 The PID follows from the visit key and h: nobody takes a PID that he saw with a key of his own.
  */
 export function applyRecordEntry(
   state: State,
@@ -115,6 +117,8 @@ export function applyRecordEntry(
 type Refused = Rejected<RuleCode> | undefined;
 
 function checkVisit(state: State, body: RecordEntry): Refused {
+  const pid = pseudonymOf(body.visitKey, body.identityTag);
+  if (!equalBytes(pid, body.pid)) return reject('notTheVisit'); // IR-11
   if (getVisitEntry(state, body.pid, body.number) !== undefined) return reject('numberNotNext'); // IR-4
   if (body.number === 0) return undefined;
   if (getVisitEntry(state, body.pid, body.number - 1) === undefined) return reject('numberNotNext'); // IR-4
