@@ -3,6 +3,7 @@
  * each: record, visit entry, live id) in blocks of 1,000, at about 10 thousand and about 1 million keys of
  * state. Also the heap at both sizes, after collection: state must not live in it.
  */
+import { pseudonymOf } from '@yilian/crypto/pseudonym';
 import { randomBytes as nodeRandomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
