@@ -96,6 +96,7 @@ function describeClientError(error: ClientError): Failure {
     case 'notEnrolled':
       return { exit: EXIT.usage, code, message, next: 'nextEnrol' };
     case 'slotMismatch':
+    case 'trustExpired':
       return { exit: EXIT.verification, code, message, next: null };
     case 'grantNotActive':
     case 'grantVoid':

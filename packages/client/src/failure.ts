@@ -63,7 +63,6 @@ export type VerificationCode =
   | 'staleCheckpoint'
   /** A checkpoint that contradicts a verified header; `cause` holds both. */
   | 'fork'
-  | 'checkpoint'
   | 'stateProof'
   | 'logProof'
   | 'transactionsRoot'

@@ -13,16 +13,17 @@ import { decodeSignedHeader, type Header, headerId, proposalBody } from '@yilian
 import {
   decodeTrustedBlock,
   encodeTrustedBlock,
-  trustGenesis,
+  trustCheckpoint,
   type TrustCheckpoint,
+  trustGenesis,
   type TrustedBlock,
 } from '@yilian/consensus/light/trust';
 import {
+  type CheckpointVerdict,
   decodeTrustCheckpoint,
   isTrustExpired,
   renewTrust,
 } from '@yilian/consensus/light/trust-checkpoint';
-import { ValidatorSetError } from '@yilian/consensus/validator-set';
 import { verifyLightBlock } from '@yilian/consensus/light/verify-header';
 import { ValidatorSetError } from '@yilian/consensus/validator-set';
 import type { SignatureVerifier } from '@yilian/crypto/signature';
@@ -55,8 +56,8 @@ export interface HeaderStore {
     source: Source,
   ): Promise<VerifiedHeader>;
   /**
-   * Begins trust anew at the regulator's newest checkpoint: after the trusting period, of itself.
-   * @throws VerificationError `checkpoint`
+   * Begins trust anew at a checkpoint of the regulator. `verify` does so of itself after the trusting
+   * period. Fails as trust-renewal.ts says.
    */
   renew(): Promise<TrustedBlock>;
   /** Keeps the newest header for the next run. */
@@ -94,13 +95,14 @@ export function createHeaderStore(network: Network): HeaderStore {
       .map(readCheckpoint)
       .filter((checkpoint) => checkpoint !== undefined);
     const sets = [beginning, ...checkpoints].map(({ validators }) => toHex(validators.hash));
-    trusted = laterOf(beginning, await platform.storage.get(storageName), sets);
+    let begun = laterOf(beginning, await platform.storage.get(storageName), sets);
     for (const checkpoint of checkpoints) {
-      const verdict = judge(checkpoint, trusted);
-      if (verdict.ok) trusted = verdict.trusted;
+      const verdict = judge(checkpoint, begun);
+      if (verdict.ok) begun = verdict.trusted;
       else if (verdict.code === 'forked')
         throw new ClientError('badAnchor', 'a checkpoint contradicts what this device verified');
     }
+    trusted = begun;
   }
 
   function judge(checkpoint: TrustCheckpoint, known: TrustedBlock): CheckpointVerdict {
@@ -126,23 +128,20 @@ export function createHeaderStore(network: Network): HeaderStore {
     }
   }
 
-  /** What is trusted now, renewed where it has expired. Whoever asks meanwhile waits for the same answer. */
-  async function unexpired(): Promise<TrustedBlock> {
+  /** Whoever asks meanwhile waits for the same answer. */
+  async function renew(): Promise<TrustedBlock> {
     const known = await started();
-    if (!isTrustExpired(known, nowNs())) return known;
-    renewing ??= renew(known).finally(() => {
-      renewing = undefined;
-    });
+    renewing ??= renewFromNetwork(network, (checkpoint) => judge(checkpoint, trusted ?? known))
+      .then(async (renewed) => {
+        blockIds.set(renewed.trusted.height, renewed.trusted.blockId);
+        ({ trusted } = renewed);
+        await platform.storage.put(checkpointName, renewed.encoded);
+      })
+      .finally(() => {
+        renewing = undefined;
+      });
     await renewing;
     return trusted ?? known;
-  }
-
-  async function renew(known: TrustedBlock): Promise<void> {
-    const renewed = await renewFromNetwork(network, (checkpoint) => judge(checkpoint, known));
-    const { height, blockId } = renewed.trusted;
-    blockIds.set(height, blockId);
-    ({ trusted } = renewed);
-    await platform.storage.put(checkpointName, renewed.encoded);
   }
 
   /** A failed start is tried again at the next question. */
@@ -156,32 +155,6 @@ export function createHeaderStore(network: Network): HeaderStore {
     }
     if (trusted === undefined) throw new Error('the header store did not start');
     return trusted;
-  }
-
-  function nowNs(): bigint {
-    return BigInt(platform.nowMs()) * MS_TO_NS;
-  }
-
-  /** Trust that is too old begins anew at what the regulator signed. */
-  async function renew(): Promise<TrustedBlock> {
-    const before = await started();
-    const { value } = await network.ask(ROUTES.getCheckpoint, { params: {} }, (bytes, source) => {
-      const refuse = (why: string): never => {
-        throw new VerificationError('checkpoint', source, `the checkpoint is refused: ${why}`);
-      };
-      const checkpoint = parseCheckpoint(bytes) ?? refuse('malformed');
-      const verdict = renewTrust({
-        anchor,
-        checkpoint,
-        trusted: before,
-        verifiedBlockId: (height) => blockIds.get(height),
-        nowNs: nowNs(),
-        verifySignature: platform.verifySignature,
-      });
-      return verdict.ok ? verdict.trusted : refuse(verdict.code);
-    });
-    trusted = value;
-    return value;
   }
 
   function remember(key: string, entry: VerifiedHeader, source: Source): VerifiedHeader {
@@ -214,7 +187,9 @@ export function createHeaderStore(network: Network): HeaderStore {
     renew,
     verify: async (encoded, source) => {
       const before = await started();
-      const known = isTrustExpired(before, nowNs()) ? await renew() : before;
+      if (isTrustExpired(before, nowNs())) await renew();
+      // Read after the last wait: another answer may have moved it on.
+      const known = trusted ?? before;
       const key = `${toHex(encoded.certificate)}${toHex(encoded.header)}`;
       const seen = verified.get(key);
       if (seen !== undefined) return seen;
@@ -276,15 +251,6 @@ export function createHeaderStore(network: Network): HeaderStore {
       if (error instanceof CodecError) return beginning;
       throw error;
     }
-  }
-}
-
-function parseCheckpoint(bytes: Bytes): TrustCheckpoint | null {
-  try {
-    return decodeTrustCheckpoint(bytes);
-  } catch (error) {
-    if (error instanceof CodecError || error instanceof ValidatorSetError) return null;
-    throw error;
   }
 }
 

@@ -118,6 +118,8 @@ export function createNetwork(options: NetworkOptions): Network {
     ]);
 
   const reportLie = (error: VerificationError): void => {
+    // One lie may end several questions that wait for the same thing.
+    if (lies.includes(error)) return;
     if (lies.length >= LIES_KEPT_MAX) lies.shift();
     lies.push(error);
     options.onLie?.(error);

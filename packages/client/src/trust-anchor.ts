@@ -11,6 +11,12 @@ import {
   toHex,
 } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
+import { verifySignature } from '@yilian/crypto/signature';
+import { trustCheckpoint } from '@yilian/consensus/light/trust';
+import {
+  CHECKPOINT_BYTES_MAX,
+  decodeTrustCheckpoint,
+} from '@yilian/consensus/light/trust-checkpoint';
 import { ClientError } from './failure.ts';
 
 export interface TrustAnchor {
@@ -19,11 +25,20 @@ export interface TrustAnchor {
   readonly genesisId: Bytes;
   /** Ed25519, 32 bytes. */
   readonly regulatorKey: Bytes;
+  /**
+   * Encoded checkpoint (consensus/light/trust-checkpoint) of an anchor that the regulator hands out anew
+   * when a device's trust has expired and no node can renew it.
+   */
+  readonly checkpoint?: Bytes;
 }
 
-/** Text for a QR or a configuration file: base64url of `[chainId, genesisId, regulatorKey]`. */
+const ANCHOR_BYTES_MAX = CHECKPOINT_BYTES_MAX + 256;
+
+/** Text for a QR or a file: base64url of `[chainId, genesisId, regulatorKey]` or of that and a checkpoint. */
 export function encodeTrustAnchor(anchor: TrustAnchor): string {
-  return toBase64Url(encode([anchor.chainId, anchor.genesisId, anchor.regulatorKey]));
+  const { chainId, genesisId, regulatorKey, checkpoint } = anchor;
+  const fields = [chainId, genesisId, regulatorKey];
+  return toBase64Url(encode(checkpoint === undefined ? fields : [...fields, checkpoint]));
 }
 
 /** @throws ClientError `badAnchor` */
@@ -32,13 +47,19 @@ export function parseTrustAnchor(text: string): TrustAnchor {
     throw new ClientError('badAnchor', 'this is not a trust anchor');
   };
   try {
-    const value = decode(fromBase64Url(text.trim()), { bytesMax: 256, depthMax: 1 });
-    if (!Array.isArray(value) || value.length !== 3) return refuse();
-    const [chainId, genesisId, regulatorKey]: readonly unknown[] = value;
+    const limits = { bytesMax: ANCHOR_BYTES_MAX, depthMax: 1 };
+    const value = decode(fromBase64Url(text.trim()), limits);
+    if (!Array.isArray(value) || value.length < 3 || value.length > 4) return refuse();
+    const [chainId, genesisId, regulatorKey, checkpoint]: readonly unknown[] = value;
     if (typeof chainId !== 'string' || chainId === '') return refuse();
     if (!(genesisId instanceof Uint8Array) || genesisId.length !== 32) return refuse();
     if (!(regulatorKey instanceof Uint8Array) || regulatorKey.length !== 32) return refuse();
-    return { chainId, genesisId, regulatorKey };
+    const anchor = { chainId, genesisId, regulatorKey };
+    if (checkpoint === undefined) return anchor;
+    if (!(checkpoint instanceof Uint8Array)) return refuse();
+    const decoded = decodeTrustCheckpoint(checkpoint);
+    const isRegulators = trustCheckpoint(anchor, decoded, verifySignature) !== null;
+    return isRegulators ? { ...anchor, checkpoint } : refuse();
   } catch {
     return refuse();
   }
@@ -73,6 +94,7 @@ export function trustAnchorToHex(anchor: TrustAnchor): {
   };
 }
 
+/** Whether both name the same chain and regulator; a checkpoint does not matter. */
 export function equalTrustAnchors(left: TrustAnchor, right: TrustAnchor): boolean {
   return (
     left.chainId === right.chainId &&

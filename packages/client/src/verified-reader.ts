@@ -109,7 +109,7 @@ export function createVerifiedReader(network: Network): VerifiedReader {
 
   /** Old proofs are not lies, but they are no answer either. */
   function checkAge(height: bigint, source: Source): void {
-    const newest = headers.newest?.header.height ?? 0n;
+    const newest = headers.trustedHeight;
     if (height + LAG_HEIGHTS_MAX < newest)
       throw new VerificationError(
         'staleHeader',
