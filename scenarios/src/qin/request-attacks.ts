@@ -4,16 +4,18 @@ import { reEncryptionPost } from '@yilian/api/messages-access';
 import { type RequestClaim, signRequest } from '@yilian/api/signed-request';
 import { ROUTES } from '@yilian/api/routes';
 import { decodeHeldToken } from '@yilian/client/grant-making';
+import { clinicalClassesOf } from '@yilian/client/content/clinical-record';
 import { deriveHandle } from '@yilian/client/keyring';
 import { decodeGranteeShare } from '@yilian/crypto/grant';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
+import type { Keyword } from '@yilian/crypto/keyword';
 import { encodeProof } from '@yilian/crypto/proof';
 import type { NodeEndpoint } from '@yilian/client/transport';
 import type { GrantId } from '@yilian/ledger/ids';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import { exchange, orRefusal } from '../wire.ts';
 import { holdersOf, signerFor } from './release-request.ts';
-import { nowSeconds, type Story } from './story.ts';
+import { nowSeconds, type Story, type WrittenRecord } from './story.ts';
 
 const RELEASE_PATH = '/v1/re-encryptions';
 
@@ -154,6 +156,12 @@ async function attackSearch(story: Story, grantId: GrantId): Promise<void> {
   });
 }
 
+/** Keywords under which a record is indexed, its classes included. */
+function wordsOn({ record }: WrittenRecord): readonly Keyword[] {
+  const classes = clinicalClassesOf(record).map((text): Keyword => ({ type: 'class', text }));
+  return [...record.keywords, ...classes];
+}
+
 /** R6: a token finds what lies at its hospital and in its month, and nothing else of the same word. */
 async function searchElsewhere(story: Story): Promise<void> {
   const { report, main, doctorB } = story;
@@ -163,23 +171,25 @@ async function searchElsewhere(story: Story): Promise<void> {
   ];
   if (here === undefined || there === undefined)
     throw new Error('records of two hospitals are needed');
-  const shared = here.record.keywords.find((keyword) =>
-    there.record.keywords.some(({ type, text }) => type === keyword.type && text === keyword.text),
-  );
-  if (shared === undefined) throw new Error('the two records share a keyword');
+  const [own, other] = [wordsOn(here), wordsOn(there)];
+  const isOn = (words: readonly Keyword[], { type, text }: Keyword): boolean =>
+    words.some((each) => each.type === type && each.text === text);
+  // A word of both records tells most; without one, a word of the record that must not be found.
+  const word = own.find((keyword) => isOn(other, keyword)) ?? other[0];
+  if (word === undefined) throw new Error('the record has keywords');
   const made = await main.patient.grantAccess({
     grantee: doctorB.doctor.id,
     scope: { hospitals: ['community-1'], months: [here.record.month] },
     to: nowSeconds(story) + 600,
     purpose: 'one hospital, one month',
-    keywords: [shared],
+    keywords: [word],
   });
   await doctorB.doctor.receiveGrant(made.grantId);
   const hits = await doctorB.doctor.search(made.grantId);
   const foundHere = hits.some(({ recordId }) => equalBytes(recordId, here.recordId));
   const foundThere = hits.some(({ recordId }) => equalBytes(recordId, there.recordId));
   report.refusal(
-    `R6 ${shared.type}|${shared.text}: a token of community-1 ${here.record.month} on a record of secondary-1 ${there.record.month} with the same word`,
+    `R6 ${word.type}|${word.text}: a token of community-1 ${here.record.month} on a record of secondary-1 ${there.record.month}`,
     foundHere && !foundThere,
     'finds its own record, not the other',
   );
