@@ -16,7 +16,7 @@ import {
   proveInclusion,
   rootAt,
 } from '@yilian/crypto/merkle';
-import { StateDamagedError } from './state-tree.ts';
+import { StateDamagedError } from './state-damaged-error.ts';
 import { type Overlay, type Store, numberKey } from './store.ts';
 
 function hashKey(level: number, index: number): string {

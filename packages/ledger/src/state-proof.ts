@@ -19,6 +19,8 @@ import type { HashFunction } from '@yilian/crypto/merkle';
 import { Fields } from './fields.ts';
 
 export const HASH_LENGTH = 32;
+/** First byte of a node's preimage; a leaf's is 0. */
+export const NODE_PREFIX = 1;
 const DEPTH_MAX = 64;
 
 export function nibbleAt(keyHash: Bytes, depth: number): number {
@@ -43,7 +45,7 @@ export function hashStateNode(
   hash: HashFunction = sha256,
 ): Bytes {
   const preimage = new Uint8Array(3 + 16 * HASH_LENGTH);
-  preimage[0] = 1;
+  preimage[0] = NODE_PREFIX;
   let bitmap = 0;
   let length = 3;
   for (let slot = 0; slot < 16; slot++) {

@@ -6,11 +6,23 @@
  * hash, so that a leaf costs no node of its own. An update touches each node on its way once per block:
  * for m keys among n, at most m·log16(n) nodes.
  *
- *   stored node = bitmap (2) ‖ leaf map (2) ‖ per child present: hash (32) [‖ keyHash (32) if a leaf]
+ * What is stored of a node: state-node.ts.
  */
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { sha256 } from '@yilian/crypto/hash';
 import type { HashFunction } from '@yilian/crypto/merkle';
+import { StateDamagedError } from './state-damaged-error.ts';
+import {
+  type Child,
+  type ChildChange,
+  type Children,
+  changeChildren,
+  decodeNode,
+  hashStoredNode,
+  isEmptyNode,
+  nodeChild,
+  onlyLeaf,
+} from './state-node.ts';
 import {
   HASH_LENGTH,
   type ProofLevel,
@@ -23,20 +35,7 @@ import {
 } from './state-proof.ts';
 import { type Overlay, type Store, bytesToKey } from './store.ts';
 
-/** What a tree node says of one child: the hash, and for a leaf the key. */
-interface Child {
-  readonly hash: Bytes;
-  readonly leafKey: Bytes | undefined;
-}
-
-type Children = (Child | undefined)[];
-
 const DIGITS = '0123456789abcdef';
-
-/** Thrown when the store does not hold what the tree says it holds: damage, not a wrong request. */
-export class StateDamagedError extends Error {
-  readonly code = 'stateDamaged';
-}
 
 export function valueKey(keyHash: Bytes): string {
   return `v${bytesToKey(keyHash)}`;
@@ -44,53 +43,6 @@ export function valueKey(keyHash: Bytes): string {
 
 function nodeKey(path: string): string {
   return `n${path}`;
-}
-
-function decodeNode(bytes: Bytes): Children {
-  const bitmap = ((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0);
-  const leafMap = ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0);
-  const children: Children = Array.from({ length: 16 });
-  let offset = 4;
-  for (let slot = 0; slot < 16; slot++) {
-    if (((bitmap >> slot) & 1) === 0) continue;
-    const hash = bytes.subarray(offset, offset + HASH_LENGTH);
-    offset += HASH_LENGTH;
-    let leafKey: Bytes | undefined;
-    if (((leafMap >> slot) & 1) === 1) {
-      leafKey = bytes.subarray(offset, offset + HASH_LENGTH);
-      offset += HASH_LENGTH;
-    }
-    children[slot] = { hash, leafKey };
-  }
-  if (offset !== bytes.length) throw new StateDamagedError('a tree node has another length');
-  return children;
-}
-
-function encodeNode(children: Children): Bytes {
-  let length = 4;
-  for (const child of children)
-    if (child !== undefined) length += child.leafKey === undefined ? HASH_LENGTH : 2 * HASH_LENGTH;
-  const bytes = new Uint8Array(length);
-  let bitmap = 0;
-  let leafMap = 0;
-  let offset = 4;
-  for (let slot = 0; slot < 16; slot++) {
-    const child = children[slot];
-    if (child === undefined) continue;
-    bitmap |= 1 << slot;
-    bytes.set(child.hash, offset);
-    offset += HASH_LENGTH;
-    if (child.leafKey !== undefined) {
-      leafMap |= 1 << slot;
-      bytes.set(child.leafKey, offset);
-      offset += HASH_LENGTH;
-    }
-  }
-  bytes[0] = bitmap >> 8;
-  bytes[1] = bitmap & 0xff;
-  bytes[2] = leafMap >> 8;
-  bytes[3] = leafMap & 0xff;
-  return bytes;
 }
 
 /** One key to put (with the hash of its leaf) or, without a hash, to delete. */
@@ -127,8 +79,7 @@ export function updateStateTree(
     leafHash: value === undefined ? undefined : hashStateLeaf(keyHash, hash(value), hash),
   }));
   sorted.sort((left, right) => (left.hex < right.hex ? -1 : 1));
-  const root = store.get(nodeKey(''));
-  const child = updateNode(store, '', root, sorted, hash);
+  const child = updateNode(store, '', store.get(nodeKey('')), sorted, hash);
   return child?.hash ?? emptyStateRoot(hash);
 }
 
@@ -139,9 +90,8 @@ function updateNode(
   changes: readonly Change[],
   hash: HashFunction,
 ): Child | undefined {
-  const children: Children =
-    existing === undefined ? Array.from({ length: 16 }) : decodeNode(existing);
   const depth = path.length;
+  const changed: ChildChange[] = [];
   let start = 0;
   while (start < changes.length) {
     const first = changes[start];
@@ -150,32 +100,21 @@ function updateNode(
     let end = start + 1;
     while (end < changes.length && changes[end]?.hex.charCodeAt(depth) === digit) end++;
     const slot = nibbleAt(first.keyHash, depth);
+    const below = first.hex.slice(0, depth + 1);
+    const old = existing === undefined ? undefined : nodeChild(existing, slot);
     const group = changes.slice(start, end);
-    children[slot] = updateChild(store, path + (DIGITS[slot] ?? ''), children[slot], group, hash);
+    changed.push({ slot, child: updateChild(store, below, old, group, hash) });
     start = end;
   }
-  let count = 0;
-  let last: Child | undefined;
-  for (const child of children) {
-    if (child === undefined) continue;
-    count++;
-    last = child;
-  }
-  const collapses = depth > 0 && (count === 0 || (count === 1 && last?.leafKey !== undefined));
-  if (collapses || count === 0) {
+  const node = changeChildren(existing, changed);
+  const leaf = depth > 0 ? onlyLeaf(node) : undefined;
+  if (leaf !== undefined || isEmptyNode(node)) {
     if (existing !== undefined) store.delete(nodeKey(path));
-    return last;
+    return leaf;
   }
-  const bytes = encodeNode(children);
-  if (existing === undefined) store.putNew(nodeKey(path), bytes);
-  else store.put(nodeKey(path), bytes);
-  return {
-    hash: hashStateNode(
-      children.map((child) => child?.hash),
-      hash,
-    ),
-    leafKey: undefined,
-  };
+  if (existing === undefined) store.putNew(nodeKey(path), node);
+  else store.put(nodeKey(path), node);
+  return { hash: hashStoredNode(node, hash), leafKey: undefined };
 }
 
 function updateChild(

@@ -4,7 +4,7 @@
  * Keys are strings of one character per byte, so that they can index a Map; they become bytes at the
  * reader. Spaces (first character):
  *   v keyHash           value of a state key            n path (hex digits)   node of the state tree
- *   u height key        what a block overwrote          U height              keys of that height's u
+ *   u height page       what a block overwrote          U height              first keys of these pages
  *   h height            app-hash parts (16 heights)     l level index         log hash of a subtree
  *   L index             log leaf                        i …                   look-ups, unproved
  *   X expiry            inclusion heights of live ids   x expiry height       live ids of one block
