@@ -82,7 +82,8 @@ function isBelow(left: Bytes, right: Bytes): boolean {
 }
 
 function isRefusedEncoding(point: Bytes): boolean {
-  const y = point.slice();
+  // A copy in own memory: `slice` of a Buffer is a view, and writing into it would change the key.
+  const y = Uint8Array.from(point);
   y[31] = (y[31] ?? 0) & 0x7f;
   if (!isBelow(y, PRIME_BYTES)) return true;
   return SMALL_ORDER_Y.some((refused) => equalBytes(refused, y));
@@ -123,7 +124,7 @@ export function parsePublicKey(bytes: Bytes): PublicKey | null {
   } catch {
     return null;
   }
-  return bytes.slice() as PublicKey;
+  return Uint8Array.from(bytes) as PublicKey;
 }
 
 /** The public key of a 32-byte seed (RFC 8032 §5.1.5). */

@@ -136,6 +136,28 @@ describe('the precheck of native verifiers', () => {
   });
 });
 
+describe('bytes in a Buffer', () => {
+  const seed = new Uint8Array(32).fill(7);
+  const message = utf8('a message');
+  // Some keys and R have the sign bit set, which the check clears in its own copy only.
+  const seeds = [seed, ...[1, 2, 3, 4, 5, 6].map((fill) => new Uint8Array(32).fill(fill))];
+
+  test.each(seeds.map((each) => [toHex(publicKey(each)), each] as const))(
+    'key %s verifies and is left as it was',
+    (hex, each) => {
+      const signature = Buffer.from(sign(each, message));
+      const key = Buffer.from(publicKey(each));
+      const before = signature.toString('hex');
+      expect(precheckSignature({ publicKey: key, signature })).toBe(true);
+      expect(verifySignature({ publicKey: key, message, signature })).toBe(true);
+      const parsed = parsePublicKey(key);
+      expect([key.toString('hex'), signature.toString('hex')]).toEqual([hex, before]);
+      key.fill(0);
+      expect(parsed).toEqual(publicKey(each));
+    },
+  );
+});
+
 describe('public keys', () => {
   it('of seeds are taken', () => {
     fc.assert(
