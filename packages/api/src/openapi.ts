@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import type { Parameter } from './parameter.ts';
 import { PROBLEMS, type ProblemCode } from './problem.ts';
-import type { Authentication, Content, Method } from './route.ts';
+import { type Authentication, type Content, type Method, PATIENCE } from './route.ts';
 import { COMMON_PROBLEMS, ROUTES, SIGNED_PROBLEMS } from './routes.ts';
 
 /** JSON of any shape. */
@@ -139,6 +139,7 @@ function describeRoute(row: Row): Json {
     parameters: [
       ...describeParameters(row.params, 'path'),
       ...describeParameters(row.query, 'query'),
+      ...describeParameters(PATIENCE, 'query'),
     ],
     ...(Object.keys(content).length === 0 ? {} : { requestBody: { required: true, content } }),
     responses: {

@@ -40,6 +40,13 @@ export const heightOrLatest: Parameter<bigint | 'latest'> = {
   parse: (raw) => (raw === 'latest' ? raw : heightParameter.parse(raw)),
 };
 
+/** A height, or absent. */
+export const optionalHeight: Parameter<bigint | null> = {
+  ...heightParameter,
+  format: (value) => String(value ?? ''),
+  absent: null,
+};
+
 /** A decimal number of at most `max`. */
 export function numberParameter(max: number, absent?: number): Parameter<number> {
   return {

@@ -127,7 +127,8 @@ export const PROBLEMS = {
   nodeBehind: {
     status: 503,
     title: 'Node behind',
-    detail: 'This node’s latest final block is too old, or its clock and block time disagree.',
+    detail:
+      'This node’s latest final block is too old or below the height asked for, or its clock and block time disagree.',
     next: 'Use another node.',
   },
   shuttingDown: {
@@ -176,7 +177,7 @@ export const PROBLEMS = {
   waitTimedOut: {
     status: 504,
     title: 'Not final in time',
-    detail: 'The transaction was admitted but did not become final within the waiting time.',
+    detail: 'The transaction did not become final within the waiting time.',
     next: 'Fetch its receipt later.',
   },
   // blobs

@@ -2,9 +2,10 @@
 import type { Bytes } from '@yilian/crypto/bytes';
 import type * as z from 'zod';
 import type { Codec } from './codec.ts';
-import type { Parameter } from './parameter.ts';
+import { numberParameter, optionalHeight, type Parameter } from './parameter.ts';
 import type { ProblemCode } from './problem.ts';
 import type { ServiceName } from './documents.ts';
+import { LIMITS } from './sizes.ts';
 
 export type Method = 'GET' | 'POST' | 'PUT';
 
@@ -64,6 +65,20 @@ export interface Route<Params extends object, Query extends object, Request, Ans
 /** Any row, when its types do not matter. */
 export type AnyRoute = Route<object, object, never, never> | Route<never, never, never, never>;
 
+/** How long a call may wait at the node, and for what. */
+export interface Patience {
+  /** Answered only when so high a block is final at the node; null: at once. */
+  readonly height: bigint | null;
+  /** Milliseconds. */
+  readonly within: number;
+}
+
+/** Query parameters that every route takes besides its own (API-15). */
+export const PATIENCE: { readonly [K in keyof Patience]: Parameter<Patience[K]> } = {
+  height: optionalHeight,
+  within: numberParameter(LIMITS.waitMsMax, 0),
+};
+
 /** Path and query of a call, from typed values. */
 export function buildTarget<Params extends object, Query extends object>(
   route: {
@@ -73,19 +88,28 @@ export function buildTarget<Params extends object, Query extends object>(
   },
   params: Params,
   query: Partial<Query> = {},
+  patience: Partial<Patience> = {},
 ): { readonly path: string; readonly search: string } {
   const { params: pathShape, query: queryShape } = route;
   let path = route.path;
   for (const name in pathShape)
     path = path.replace(`{${name}}`, pathShape[name].format(params[name]));
-  const search: string[] = [];
-  for (const name in queryShape) {
-    const value = query[name];
-    const parameter = queryShape[name];
-    if (value !== undefined && value !== null && value !== parameter.absent)
-      search.push(`${name}=${parameter.format(value)}`);
-  }
+  const search = [...queryItems(queryShape, query), ...queryItems(PATIENCE, patience)];
   return { path, search: search.length === 0 ? '' : `?${search.join('&')}` };
+}
+
+function queryItems<Query extends object>(
+  shape: { readonly [K in keyof Query]: Parameter<Query[K]> },
+  values: Partial<Query>,
+): readonly string[] {
+  const items: string[] = [];
+  for (const name in shape) {
+    const value = values[name];
+    const parameter = shape[name];
+    if (value !== undefined && value !== null && value !== parameter.absent)
+      items.push(`${name}=${parameter.format(value)}`);
+  }
+  return items;
 }
 
 /** Raw text values to typed ones; null when one is missing or does not match. */

@@ -98,6 +98,7 @@ export const COMMON_PROBLEMS: readonly ProblemCode[] = [
   'originNotAllowed',
   'rateLimited',
   'serviceElsewhere',
+  'nodeBehind',
   'notReady',
   'shuttingDown',
   'internal',
@@ -262,7 +263,8 @@ const getReceipt: Route<{ readonly id: Bytes }, NoValues, null, ProvenLogEntry> 
   name: 'getReceipt',
   method: 'GET',
   path: '/v1/transactions/{id}/receipt',
-  summary: 'The transaction, its outcome and the proof of both.',
+  summary:
+    'The transaction, its outcome and the proof of both; with `within`, as soon as it can be proven.',
   params: { id: transactionIdParameter },
   query: {},
   auth: { kind: 'none' },
@@ -270,7 +272,7 @@ const getReceipt: Route<{ readonly id: Bytes }, NoValues, null, ProvenLogEntry> 
   answer: { kind: 'cbor', codec: provenLogEntry, bytesMax: LIMITS.answerBytesMax },
   status: 200,
   proof: 'log inclusion under the app hash of a certified header',
-  problems: ['notFound', 'notFinal'],
+  problems: ['notFound', 'notFinal', 'waitTimedOut'],
   cost: 2,
   service: null,
 };

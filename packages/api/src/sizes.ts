@@ -32,6 +32,8 @@ export const LIMITS = {
   checkpointBytesMax: 16_384,
   /** How far the sender's clock may be from the node's, and how long nonces are remembered. */
   requestAgeSecondsMax: 60,
+  /** Longest wait of a request for a height or a transaction, in milliseconds. */
+  waitMsMax: 10_000,
   headersPerAnswerMax: 100,
   searchTokensMax: 512,
   hitsPerTokenMax: 4096,

@@ -109,7 +109,7 @@ export interface OrderingNode {
    */
   submit(tx: Bytes, source?: string): Promise<Submission>;
   /** Resolves when the transaction is final here; `timeout` says nothing about its fate. */
-  outcome(id: Bytes, timeoutMs: number): Promise<FinalOutcome | 'timeout'>;
+  outcome(id: Bytes, timeoutMs: number, signal?: AbortSignal): Promise<FinalOutcome | 'timeout'>;
   /** As `outcome`, without waiting: undefined when it is not final here (or its id has expired). */
   outcomeNow(id: Bytes): FinalOutcome | undefined;
   /** Signs a final outcome with this node's consensus (observer: node) key. */
@@ -339,9 +339,9 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
   let stopping: Promise<void> | undefined;
   return {
     submit: (tx, source = 'local') => submit(new Uint8Array(tx), source),
-    outcome: async (id, timeoutMs) => {
+    outcome: async (id, timeoutMs, signal) => {
       const known = findOutcome({ query }, id);
-      return known ?? finalBlocks.wait(id, timeoutMs);
+      return known ?? finalBlocks.wait(id, timeoutMs, signal);
     },
     outcomeNow: (id) => findOutcome({ query }, id),
     signReply: (final) => {

@@ -230,13 +230,15 @@ export function serveChain(
 
   serveBlockEvents(app, context, services, streams);
 
-  serveRoute(app, context, ROUTES.submitTransaction, async ({ body, query }, reply) => {
+  serveRoute(app, context, ROUTES.submitTransaction, async ({ body, query, wait }, reply) => {
     const submission = await ordering.submit(body, `http/${reply.request.ip}`);
     if (!submission.admitted) return refuseAdmission(submission.rejection.code);
     const { id } = submission;
     if (query.wait === null) return served({ kind: 'admitted', id });
-    const final = await ordering.outcome(id, FINAL_WAIT_MS);
-    if (final === 'timeout') return refuse('waitTimedOut');
+    const patient = { caller: wait.caller, signal: wait.signal, leftMs: () => FINAL_WAIT_MS };
+    const waited = await context.waiting.untilFinal(id, patient);
+    if (!waited.ok) return waited;
+    const final = waited.value;
     const { key, signature } = ordering.signReply(final);
     const { height, index } = final;
     return served({
@@ -250,7 +252,13 @@ export function serveChain(
     });
   });
 
-  serveRoute(app, context, ROUTES.getReceipt, ({ params }) => {
+  serveRoute(app, context, ROUTES.getReceipt, async ({ params, wait }) => {
+    if (wait.leftMs() > 0) {
+      const final = await context.waiting.untilFinal(params.id, wait);
+      if (!final.ok) return final;
+      const proven = await context.waiting.untilHeight(final.value.height + 1n, wait);
+      if (!proven.ok) return proven.problem === 'nodeBehind' ? refuse('waitTimedOut') : proven;
+    }
     const entry = logEntry(services, 'transaction', params.id);
     if (entry.ok || entry.problem !== 'notFound') return entry;
     return ordering.outcomeNow(params.id) === undefined

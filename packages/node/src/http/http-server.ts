@@ -21,6 +21,7 @@ import type { NodeServices } from './node-services.ts';
 import { servePeople } from './people-routes.ts';
 import { createRateLimit } from './rate-limit.ts';
 import { type ServeContext, serveRoute } from './serve-route.ts';
+import { createWaitingRoom } from './waiting-room.ts';
 
 export interface HttpServerOptions {
   readonly services: NodeServices;
@@ -40,6 +41,10 @@ export interface HttpServer {
   /** Answers `shuttingDown` to what comes now, ends streams, waits for what runs. */
   stop(): Promise<void>;
 }
+
+/** Requests that wait at once, in all; and how many of one address at least, if it may ask that often. */
+const WAITING_MAX = 1_024;
+const WAITING_PER_ADDRESS_MIN = 16;
 
 const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
@@ -176,7 +181,18 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   });
 
   const nowMs = (): number => clock.nowMs();
+  const waiting = createWaitingRoom({
+    ordering: services.ordering,
+    placesMax: WAITING_MAX,
+    placesPerCallerMax: Math.max(WAITING_PER_ADDRESS_MIN, Math.floor(options.addressPerSecond / 4)),
+  });
+  metrics.gauge(
+    'requests_waiting',
+    'Requests that wait for a height or a transaction',
+    () => waiting.size,
+  );
   const context: ServeContext = {
+    waiting,
     authentication: createAuthentication({
       chainId: services.context.chainId,
       node: services.identity.node,
@@ -228,6 +244,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     stop: async () => {
       stopping = true;
       for (const stream of streams) stream.close();
+      waiting.close();
       // Lines that fall idle during the stop would be kept open for their whole keep-alive time.
       const sweep = setInterval(() => app.server.closeIdleConnections(), 50);
       const cut = setTimeout(() => app.server.closeAllConnections(), STOP_MS_MAX);

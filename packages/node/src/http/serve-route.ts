@@ -3,7 +3,13 @@
  * here once, so that a handler sees typed values and returns a typed answer or a problem.
  */
 import { encodeMessage, parseMessage } from '@yilian/api/codec';
-import { type Content, type Route, parseParameters } from '@yilian/api/route';
+import {
+  type Content,
+  PATIENCE,
+  type Patience,
+  type Route,
+  parseParameters,
+} from '@yilian/api/route';
 import { SIGNED_REQUEST_HEADER, SIGNED_REQUEST_QUERY } from '@yilian/api/signed-request';
 import type { Bytes } from '@yilian/crypto/bytes';
 import { equalBytes } from '@yilian/crypto/bytes';
@@ -13,6 +19,7 @@ import type { Served } from '../services/served.ts';
 import type { Authentication } from './authentication.ts';
 import { HttpProblem, toHttpProblem } from './http-problem.ts';
 import type { RateLimit } from './rate-limit.ts';
+import type { Wait, WaitingRoom } from './waiting-room.ts';
 
 /** What one call brings, parsed. */
 export interface Call<Params, Query, Request> {
@@ -23,6 +30,8 @@ export interface Call<Params, Query, Request> {
   readonly member: Member | null;
   /** Signed body of the header (uploads). */
   readonly announcement: Bytes | null;
+  /** What is left of the time that the caller gives. */
+  readonly wait: Wait;
 }
 
 export interface ServeContext {
@@ -31,6 +40,7 @@ export interface ServeContext {
   readonly addressLimit: RateLimit;
   /** By member or handle key. */
   readonly signerLimit: RateLimit;
+  readonly waiting: WaitingRoom;
   /** False while stopping or before the node has caught up. */
   readonly isServing: () => boolean;
 }
@@ -90,24 +100,50 @@ function parseContent<T>(content: Content<T>, bytes: Bytes): T {
   return null as T;
 }
 
+/** Aborts when the connection closes before the answer is out; listens only where somebody asks. */
+function hangUpOf(reply: FastifyReply): AbortSignal {
+  const hangUp = new AbortController();
+  if (reply.raw.destroyed) hangUp.abort();
+  else reply.raw.once('close', () => hangUp.abort());
+  return hangUp.signal;
+}
+
+function waitOf(request: FastifyRequest, reply: FastifyReply, { within }: Patience): Wait {
+  const endMs = performance.now() + within;
+  let signal: AbortSignal | undefined;
+  return {
+    caller: request.ip,
+    leftMs: () => Math.max(0, Math.ceil(endMs - performance.now())),
+    get signal() {
+      return (signal ??= hangUpOf(reply));
+    },
+  };
+}
+
 /** Everything before the handler. */
-export function receive<Params extends object, Query extends object, Request, Answer>(
+async function receive<Params extends object, Query extends object, Request, Answer>(
   route: Route<Params, Query, Request, Answer>,
   context: ServeContext,
   request: FastifyRequest,
-): Call<Params, Query, Request> {
+  reply: FastifyReply,
+): Promise<Call<Params, Query, Request>> {
   if (route.cost > 0) {
-    const wait = context.addressLimit.take(request.ip, route.cost);
-    if (wait > 0) throw new HttpProblem('rateLimited', { retryAfterSeconds: wait });
+    const pauseSeconds = context.addressLimit.take(request.ip, route.cost);
+    if (pauseSeconds > 0) throw new HttpProblem('rateLimited', { retryAfterSeconds: pauseSeconds });
     if (!context.isServing()) throw new HttpProblem('notReady', { retryAfterSeconds: 2 });
   }
+  const patience = parseParameters<Patience>(PATIENCE, (name) => queryValue(request, name));
+  if (patience === null) throw new HttpProblem('malformed');
+  const wait = waitOf(request, reply, patience);
+  // Before anything is judged: a member enrolled a block ago may be unknown here until that block.
+  if (patience.height !== null) unwrap(await context.waiting.untilHeight(patience.height, wait));
   const params = parseParameters<Params>(route.params, (name) => paramValue(request, name));
   const query = parseParameters<Query>(route.query, (name) => queryValue(request, name));
   if (params === null || query === null) throw new HttpProblem('malformed');
   const { auth } = route;
   if (auth.kind !== 'signed') {
     const body = parseContent(route.request, bodyBytes(request));
-    return { params, query, body, member: null, announcement: null };
+    return { params, query, body, member: null, announcement: null, wait };
   }
   const [path = ''] = request.url.split('?', 1);
   const target = `${route.method} ${path}`;
@@ -122,8 +158,8 @@ export function receive<Params extends object, Query extends object, Request, An
   if (member === null && !(isHandle(params) && equalBytes(params.handle, key)))
     throw new HttpProblem('notPermitted');
   const name = Buffer.from(member?.id ?? key).toString('hex');
-  const wait = context.signerLimit.take(name, route.cost);
-  if (wait > 0) throw new HttpProblem('rateLimited', { retryAfterSeconds: wait });
+  const pauseSeconds = context.signerLimit.take(name, route.cost);
+  if (pauseSeconds > 0) throw new HttpProblem('rateLimited', { retryAfterSeconds: pauseSeconds });
   const body =
     auth.carrier === 'body' ? parseContent(route.request, signedBody) : (null as Request);
   return {
@@ -132,6 +168,7 @@ export function receive<Params extends object, Query extends object, Request, An
     body,
     member,
     announcement: auth.carrier === 'header' ? signedBody : null,
+    wait,
   };
 }
 
@@ -188,7 +225,7 @@ export function serveRoute<Params extends object, Query extends object, Request,
     config: { routeName: route.name },
     bodyLimit: bodyLimitOf(route),
     handler: async (request, reply) => {
-      const call = receive(route, context, request);
+      const call = await receive(route, context, request, reply);
       const answer = unwrap(await handler(call, reply));
       return sendAnswer(route, reply, answer);
     },
@@ -212,7 +249,7 @@ export function serveRaw<Params extends object, Query extends object, Request, A
     config: { routeName: route.name },
     bodyLimit: bodyLimitOf(route),
     handler: async (request, reply) => {
-      const call = receive(route, context, request);
+      const call = await receive(route, context, request, reply);
       return handler(call, request, reply);
     },
   });

@@ -75,22 +75,26 @@ export class FinalBlocks {
     return () => void this.#listeners.delete(own);
   }
 
-  /** Resolves with the outcome of `id`, or `timeout`. */
-  wait(id: Bytes, timeoutMs: number): Promise<FinalOutcome | 'timeout'> {
+  /** Resolves with the outcome of `id`, or `timeout` (at once when `signal` aborts). */
+  wait(id: Bytes, timeoutMs: number, signal?: AbortSignal): Promise<FinalOutcome | 'timeout'> {
+    if (signal?.aborted === true) return Promise.resolve('timeout');
     const name = nameOf(id);
     return new Promise((resolve) => {
       const waiters = this.#waiters.get(name) ?? new Set<Waiter>();
       this.#waiters.set(name, waiters);
-      const waiter: Waiter = (outcome) => {
+      const settle: (outcome: FinalOutcome | 'timeout') => void = (outcome) => {
         clearTimeout(timer);
+        signal?.removeEventListener('abort', giveUp);
         resolve(outcome);
       };
-      const timer = setTimeout(() => {
-        waiters.delete(waiter);
+      const giveUp = (): void => {
+        waiters.delete(settle);
         if (waiters.size === 0) this.#waiters.delete(name);
-        resolve('timeout');
-      }, timeoutMs);
-      waiters.add(waiter);
+        settle('timeout');
+      };
+      const timer = setTimeout(giveUp, timeoutMs);
+      signal?.addEventListener('abort', giveUp);
+      waiters.add(settle);
     });
   }
 
