@@ -125,12 +125,16 @@ export async function grantLabels(
     faults: faultsMax,
   });
   if (!plan.ok) throw new ClientError('tooFewOperators', whyNotPlanned(network, plan));
+  // A token is used as long as the grant lasts: not under a day's key, which is erased after two days.
+  const memberKeyOf = async (node: MemberId): Promise<HpkePublicKey | null> =>
+    parseHpkePublicKey((await reader.member(node))?.hpkeKey ?? new Uint8Array(0));
   const keyOf = (node: MemberId): HpkePublicKey => {
     const key = candidates.find((candidate) => equalBytes(candidate.node, node))?.hpkeKey;
     if (key === undefined || key === null) throw new Error('a planned holder has no key');
     return key;
   };
   const searchNode = chooseSearchNode(candidates, input.visitedHospitals, grantee.institution);
+  const searchKey = searchNode === null ? null : await memberKeyOf(searchNode);
   for (let attempt = 0; ; attempt++) {
     input.onProgress?.({ step: 'granting', done: attempt });
     const made = await makeGrant(platform, grantContext(network.anchor.chainId), {
@@ -143,8 +147,9 @@ export async function grantLabels(
       to: input.to,
       records: input.records ?? 'all',
       purpose: input.purpose,
-      tokens: searchNode === null ? [] : input.tokens,
-      searchNode: searchNode === null ? null : { id: searchNode, hpkeKey: keyOf(searchNode) },
+      tokens: searchKey === null ? [] : input.tokens,
+      searchNode:
+        searchNode === null || searchKey === null ? null : { id: searchNode, hpkeKey: searchKey },
     });
     try {
       return await putOnChain(network, reader, made, plan, input.onProgress);

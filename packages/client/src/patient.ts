@@ -3,7 +3,7 @@
  * records, names agents, and starts again on a new device.
  */
 import type { Profile } from '@yilian/api/certificate';
-import { certificateMessage, parseCertificate } from '@yilian/api/certificate';
+import { certificateHash, certificateMessage, parseCertificate } from '@yilian/api/certificate';
 import { accessRequestCommitment, type InboxItem } from '@yilian/api/messages-access';
 import { ROUTES } from '@yilian/api/routes';
 import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
@@ -359,6 +359,8 @@ export function createPatient(
     const { content, signature } = parsing.value;
     const isCertified =
       equalBytes(content.subject.signingKey, final.transaction.sender) &&
+      // Of several that the centre may have signed for a key, the one enrolled.
+      equalBytes(certificateHash(context, item.certificate), member.certificateHash) &&
       platform.verifySignature({
         publicKey: network.anchor.regulatorKey,
         message: certificateMessage(context, content),
@@ -487,6 +489,12 @@ export function createPatient(
       inspectSlots(network, reader, secrets, await findOwnRecord(reader, visits(), recordId)),
     acknowledge: async (recordId) => {
       const record = await findOwnRecord(reader, visits(), recordId);
+      const { suite } = record.ledgerRecord;
+      if (suite !== 'intl' && !allowedProfiles(keyring.current).includes(suite))
+        throw new ClientError(
+          'profileNotAllowed',
+          `the record is sealed in the suite ${suite}, which your certificate does not allow`,
+        );
       const { good, bad } = await inspectSlots(network, reader, secrets, record);
       const [wrong] = bad;
       if (wrong !== undefined)
@@ -555,6 +563,13 @@ export function createPatient(
       return known.length + fresh.length;
     },
   };
+}
+
+/** What her certificate allows beyond the default suite: nothing without one. */
+function allowedProfiles(keyring: PatientKeyring): readonly string[] {
+  if (keyring.certificate === null) return [];
+  const parsing = parseCertificate(keyring.certificate);
+  return parsing.ok ? parsing.value.content.subject.profiles : [];
 }
 
 /** `code|icd10#I63.9`, `text|卒中`, `class|Condition`. @throws ClientError `badKeyword` */

@@ -10,9 +10,10 @@ import { equalBytes, toHex } from '@yilian/crypto/bytes';
 import { type Month, monthOfTime } from '@yilian/crypto/period';
 import { VISIT_GAP_MAX } from '@yilian/crypto/pseudonym';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
-import { toRecordId } from '@yilian/ledger/ids';
+import { type RecordId, toRecordId } from '@yilian/ledger/ids';
 import type { ChainReader } from './chain-reader.ts';
 import type { OnProgress } from './doctor.ts';
+import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';
 import type { PatientKeyring, VisitNote } from './keyring.ts';
 import type { Network } from './network.ts';
 import { locateOwnRecord } from './own-records.ts';
@@ -20,6 +21,7 @@ import { derivedVisit } from './own-visits.ts';
 import { monthsBackFrom, type PatientSecrets } from './patient-secrets.ts';
 import { deriveObjectKey, matchRecord } from './record-location.ts';
 import { fetchRecord } from './stored-record.ts';
+import type { NodeEndpoint } from './transport.ts';
 import {
   type DrawnVisit,
   encodeDrawnVisit,
@@ -104,8 +106,11 @@ async function visitsAt(
     gap = 0;
     const ledgerRecord = await reader.record(first.record);
     if (ledgerRecord === undefined) continue;
-    const month = monthOfVisit(network, { secrets, identity, hospital, counter }, ledgerRecord);
-    if (month !== undefined) found.push({ hospital, counter, month });
+    // A hospital that left out the tag of the pseudonym hides the location, but not the visit.
+    const month =
+      monthOfVisit(network, { secrets, identity, hospital, counter }, ledgerRecord) ??
+      monthOfTime(ledgerRecord.issuedAt * 1000);
+    found.push({ hospital, counter, month });
   }
   return found;
 }
@@ -128,30 +133,59 @@ function monthOfVisit(
   });
 }
 
-/** Visits that hospitals drew while she had no device: records marked `package` whose tag C^a matches. */
+/**
+ * Visits that hospitals drew while she had no device: records marked `package` whose tag C^a matches. The
+ * list of marked records is not proven, so every node is asked: it is complete when one of them is honest.
+ */
 export async function recoverDrawnVisits(
   network: Network,
   reader: ChainReader,
   secrets: PatientSecrets,
 ): Promise<readonly DrawnVisit[]> {
-  const visits = new Map<string, DrawnVisit>();
-  for (let from = 0; ; from += LIST_ITEMS) {
-    const { value: listing } = await network.ask(
-      ROUTES.getListing,
-      { params: { name: 'marked' }, query: { mark: 'package', from } },
-      (answer) => answer,
-    );
-    for (const item of listing.items) {
-      if (item.length !== 32) continue;
-      const ledgerRecord = await reader.record(toRecordId(item));
-      if (ledgerRecord === undefined || !ledgerRecord.marks.includes('package')) continue;
-      const drawn = await openPackage(network, secrets, ledgerRecord);
-      if (drawn !== undefined) visits.set(toHex(drawn.signingSeed), drawn);
+  const marked = new Map<string, RecordId>();
+  let failure: unknown;
+  let answered = 0;
+  for (const node of network.nodes)
+    try {
+      for (const id of await markedAt(network, node)) marked.set(toHex(id), id);
+      answered++;
+    } catch (error) {
+      if (!isOutside(error)) throw error;
+      failure = error;
     }
-    if (listing.items.length < LIST_ITEMS) return [...visits.values()];
+  if (answered === 0) throw failure;
+  const visits = new Map<string, DrawnVisit>();
+  for (const id of marked.values()) {
+    const ledgerRecord = await reader.record(id);
+    if (ledgerRecord === undefined || !ledgerRecord.marks.includes('package')) continue;
+    const drawn = await openPackage(network, secrets, ledgerRecord);
+    if (drawn !== undefined) visits.set(toHex(drawn.signingSeed), drawn);
+  }
+  return [...visits.values()];
+}
+
+async function markedAt(network: Network, node: NodeEndpoint): Promise<readonly RecordId[]> {
+  const ids: RecordId[] = [];
+  for (let from = 0; ; from += LIST_ITEMS) {
+    const { items } = await network.transport.call(node, ROUTES.getListing, {
+      params: { name: 'marked' },
+      query: { mark: 'package', from },
+    });
+    for (const item of items) if (item.length === 32) ids.push(toRecordId(item));
+    if (items.length < LIST_ITEMS) return ids;
   }
 }
 
+/** What a node or store did, and not this device. */
+function isOutside(error: unknown): boolean {
+  return (
+    error instanceof ProblemError ||
+    error instanceof NetworkError ||
+    error instanceof VerificationError
+  );
+}
+
+/** The package in a record's header; undefined when it is not hers, or nobody gives it out (any more). */
 async function openPackage(
   network: Network,
   secrets: PatientSecrets,
@@ -164,14 +198,21 @@ async function openPackage(
   const locationSecret = matchRecord(network.platform, ledgerRecord, tagKey);
   if (locationSecret === undefined) return undefined;
   const objectKey = deriveObjectKey(context, locationSecret, ledgerRecord.id);
-  const stored = await fetchRecord(network, ledgerRecord, objectKey, {
-    allowedSuites: ['intl', 'paper'],
-  });
   try {
-    const sealed = stored.verified.header.package;
-    if (sealed === null) return undefined;
-    return openDrawnVisit(context, ledgerRecord.id, packageKey, sealed) ?? undefined;
-  } finally {
-    await stored.dispose();
+    const stored = await fetchRecord(network, ledgerRecord, objectKey, {
+      allowedSuites: ['intl', 'paper'],
+    });
+    try {
+      const sealed = stored.verified.header.package;
+      const drawn =
+        sealed === null ? null : openDrawnVisit(context, ledgerRecord.id, packageKey, sealed);
+      return drawn?.hospital === ledgerRecord.institution ? drawn : undefined;
+    } finally {
+      await stored.dispose();
+    }
+  } catch (error) {
+    // A hospital that knows P can mark a record whose ciphertext it never gives out: the others count.
+    if (isOutside(error) || error instanceof ClientError) return undefined;
+    throw error;
   }
 }

@@ -1,6 +1,12 @@
 /** Findings of docs/reports/attack-review.md that concern clients: each one a test. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { accessRequestCommitment, shareMessage } from '@yilian/api/messages-access';
+import { encodeMessage } from '@yilian/api/codec';
+import {
+  accessRequestCommitment,
+  searchTokenInfo,
+  shareMessage,
+} from '@yilian/api/messages-access';
+import { listing } from '@yilian/api/messages-chain';
 import { ROUTES } from '@yilian/api/routes';
 import { blobHash } from '@yilian/api/sealed-documents';
 import { type Bytes, toHex, utf8 } from '@yilian/crypto/bytes';
@@ -15,7 +21,7 @@ import {
   type NewGrant,
   verifyNodeShare,
 } from '@yilian/crypto/grant';
-import { parseHpkePublicKey, sealTo } from '@yilian/crypto/hpke';
+import { deriveHpkeKeyPair, openWith, parseHpkePublicKey, sealTo } from '@yilian/crypto/hpke';
 import { parseMonth } from '@yilian/crypto/period';
 import { patientKeyOf } from '@yilian/crypto/possession';
 import { encodeShare, reEncrypt } from '@yilian/crypto/proxy-re-encryption';
@@ -25,12 +31,14 @@ import { toGrantId, toMemberId } from '@yilian/ledger/ids';
 import { paddedRequestAccess, signTransaction } from '@yilian/ledger/transaction-codec';
 import { createDoctor, type Doctor } from '../src/doctor.ts';
 import { decodeHeldToken, grantContext, NO_AAD } from '../src/grant-making.ts';
-import { createKeyringSlot, signerOf } from '../src/keyring.ts';
+import { createKeyringSlot, importRecoveryKit, signerOf } from '../src/keyring.ts';
 import { createNetwork } from '../src/network.ts';
-import type { Patient } from '../src/patient.ts';
+import { createPatient, type Patient } from '../src/patient.ts';
+import { currentMonth } from '../src/patient-secrets.ts';
 import { createMemoryStorage } from '../src/platform/platform.ts';
 import { convicts, type ShareEvidence } from '../src/share-evidence.ts';
 import { expiryHeight, submitTransaction } from '../src/submission.ts';
+import { drawVisit } from '../src/visit-for-writing.ts';
 import { createVerifiedReader } from '../src/verified-reader.ts';
 import { type Cast, createCast, hoursFromNow, STROKE_DRAFT } from './support/cast.ts';
 import { startConsortium, type TestConsortium } from './support/consortium.ts';
@@ -404,3 +412,110 @@ test('A7 R1 a state of long ago, proven but old, does not hide a grant', async (
   wire.alter(isState, () => old);
   await expect(freshReader().grant(grantId)).rejects.toMatchObject({ code: 'staleHeader' });
 }, 60_000);
+
+test('A10 R6 a search token opens under the search node’s lasting key, for as long as the grant', async () => {
+  const { network } = cast.connection;
+  const { grantId } = await patient.grantAccess({
+    grantee: referred.id,
+    to: hoursFromNow(cast.platform, 1),
+    purpose: 'p',
+  });
+  const { share } = await referred.receiveGrant(grantId);
+  const [token] = share.searchTokens.map(decodeHeldToken);
+  if (token === undefined) throw new Error('no token');
+  const node = network.findNode(token.searchNode);
+  if (node === undefined) throw new Error('no search node');
+  const { privateKey } = await deriveHpkeKeyPair(consortium.nodeHpkeSeed(node.name));
+  const opened = await openWith(privateKey, {
+    info: searchTokenInfo(network.context, grantId, node.memberId),
+    aad: NO_AAD,
+    sealed: token.sealed,
+  });
+  expect(opened).not.toBeNull();
+});
+
+test('A11 F23 a record in a suite that her certificate does not allow is not acknowledged', async () => {
+  const visit = await cast.visitAt(patient, 'community-1');
+  const { recordId } = await author.issueRecord({
+    visit,
+    draft: { ...STROKE_DRAFT, suite: 'paper' },
+  });
+  await expect(patient.acknowledge(recordId)).rejects.toMatchObject({ code: 'profileNotAllowed' });
+});
+
+describe('A12 R3 visits that a hospital drew', () => {
+  const isList = (_method: string, url: URL): boolean => url.pathname.includes('/v1/lists/');
+  const isCiphertext = (_method: string, url: URL): boolean => url.pathname.includes('ciphertexts');
+  let person: Patient;
+
+  beforeAll(async () => {
+    person = await cast.patient('patient-2');
+    const visit = drawVisit({
+      context: cast.connection.network.context,
+      hospital: 'community-1',
+      month: currentMonth(cast.platform),
+      identity: person.keyring.current.identity,
+      patientKey: person.secrets.patientKey,
+      randomBytes: cast.platform.randomBytes,
+    });
+    await author.issueRecord({ visit, draft: STROKE_DRAFT });
+  });
+
+  test('are found though all nodes but one leave them out', async () => {
+    const [honest] = cast.connection.network.nodes;
+    wire.alter(
+      (method, url) => isList(method, url) && honest?.url.endsWith(url.host) !== true,
+      () => encodeMessage(listing, { count: 0, items: [] }),
+    );
+    expect(await person.findDrawnVisits()).toBe(1);
+  });
+
+  test('are not forgotten when nobody shows them any more, or their ciphertext', async () => {
+    wire.alter(isList, () => encodeMessage(listing, { count: 0, items: [] }));
+    expect(await person.findDrawnVisits()).toBe(1);
+    wire.heal();
+    wire.cut(isCiphertext);
+    expect(await person.findDrawnVisits()).toBe(1);
+  });
+
+  test('whose ciphertext is withheld do not keep the rest from being recovered', async () => {
+    const { network, reader } = cast.connection;
+    const fresh = createPatient(
+      network,
+      reader,
+      createKeyringSlot(importRecoveryKit(patient.recoveryKit())),
+    );
+    wire.cut(isCiphertext);
+    await fresh.recover({ identity: patient.keyring.current.identity });
+    expect(fresh.visits().length).toBeGreaterThan(0);
+    const drawn = createPatient(
+      network,
+      reader,
+      createKeyringSlot(importRecoveryKit(person.recoveryKit())),
+    );
+    await drawn.recover({ identity: person.keyring.current.identity });
+    expect(drawn.visits()).toEqual([]);
+  });
+});
+
+test('A13 R3 a visit whose hospital left out the tag of the pseudonym is recovered all the same', async () => {
+  const { network, reader } = cast.connection;
+  const person = await cast.patient('patient-3');
+  const visit = await cast.visitAt(person, 'community-1');
+  const keywordSecret = cast.platform.randomBytes(32);
+  await author.issueRecord({ visit: { ...visit, keywordSecret }, draft: STROKE_DRAFT });
+  const fresh = createPatient(
+    network,
+    reader,
+    createKeyringSlot(importRecoveryKit(person.recoveryKit())),
+  );
+  await fresh.recover({ identity: person.keyring.current.identity });
+  expect(fresh.visits()).toHaveLength(1);
+  const records = await fresh.listRecords();
+  expect(records).toHaveLength(1);
+  const [record] = records;
+  if (record === undefined) throw new Error('no record');
+  await expect(fresh.acknowledge(record.ledgerRecord.id)).rejects.toMatchObject({
+    code: 'noRecord',
+  });
+});

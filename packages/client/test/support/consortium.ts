@@ -31,6 +31,8 @@ export interface TestConsortium {
   secret(person: string): Uint8Array;
   /** A node's own signing seed: only a test that plays a dishonest node needs it. */
   nodeSeed(institution: string): Uint8Array;
+  /** Seed of a node's long-term HPKE key. */
+  nodeHpkeSeed(institution: string): Uint8Array;
   /** Stops one node: the others go on. */
   stopNode(institution: string): Promise<void>;
   stop(): Promise<void>;
@@ -94,7 +96,8 @@ export async function startConsortium(blockIntervalMs = 60): Promise<TestConsort
   const facts = await openConsortium(home);
   const memory = createMemoryNetwork();
   const nodes: RunningNode[] = [];
-  for (const { institution } of facts.nodes) nodes.push(await startNode(home, institution, memory, blockIntervalMs));
+  for (const { institution } of facts.nodes)
+    nodes.push(await startNode(home, institution, memory, blockIntervalMs));
   const regulator = nodes.find(({ node }) => node.registration !== null);
   if (regulator === undefined) throw new Error('no regulator');
   await admitTickets(home, regulator.node);
@@ -115,6 +118,11 @@ export async function startConsortium(blockIntervalMs = 60): Promise<TestConsort
     })),
     enrolmentSecrets: facts.tickets,
   };
+  const seedsOf = (institution: string): ReturnType<typeof parseNodeSeeds> =>
+    parseNodeSeeds(
+      'keys.json',
+      JSON.parse(readFileSync(join(home, 'nodes', institution, 'keys.json'), 'utf8')),
+    );
   const stopNode = async (institution: string): Promise<void> => {
     if (stopped.has(institution)) return;
     stopped.add(institution);
@@ -130,11 +138,8 @@ export async function startConsortium(blockIntervalMs = 60): Promise<TestConsort
       if (ticket === undefined) throw new Error(`no ticket for ${person}`);
       return fromHex(ticket.secret);
     },
-    nodeSeed: (institution) =>
-      parseNodeSeeds(
-        'keys.json',
-        JSON.parse(readFileSync(join(home, 'nodes', institution, 'keys.json'), 'utf8')),
-      ).node,
+    nodeSeed: (institution) => seedsOf(institution).node,
+    nodeHpkeSeed: (institution) => seedsOf(institution).nodeHpke,
     stopNode,
     stop: async () => {
       for (const { institution } of nodes) await stopNode(institution);

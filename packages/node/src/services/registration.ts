@@ -23,7 +23,7 @@ import {
   registrationAnswer,
 } from '@yilian/api/messages-institution';
 import { open, seal } from '@yilian/crypto/aead';
-import { type Bytes, type RandomBytes, concatBytes, utf8 } from '@yilian/crypto/bytes';
+import { type Bytes, type RandomBytes, concatBytes, equalBytes, utf8 } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { type ChainContext, bindChain } from '@yilian/crypto/context';
 import { type Curve, PointError } from '@yilian/crypto/curve';
@@ -53,6 +53,11 @@ export interface EnrolmentTicket {
   readonly role: EnrolledRole;
   /** Short name; empty for patients. */
   readonly institution: string;
+  /**
+   * Whom the secret was given to, as the request must name him (a patient: the card number). Kept as a
+   * keyed hash. Without it the centre certifies whatever name the request states: for samples only.
+   */
+  readonly name?: string;
 }
 
 export interface RegistrationService {
@@ -149,13 +154,19 @@ export async function createRegistration(
     return parsed.ok ? parsed.value : null;
   };
 
-  const ticketOf = (secret: Bytes): EnrolmentTicket | null => {
+  const ticketOf = (
+    secret: Bytes,
+  ): (Omit<EnrolmentTicket, 'name'> & { readonly person: Bytes | null }) | null => {
     const stored = shelf.get(ticketPlace(secret));
     if (stored === undefined) return null;
     const value = decode(stored);
-    const [role, institution]: readonly unknown[] = Array.isArray(value) ? value : [];
+    const [role, institution, person]: readonly unknown[] = Array.isArray(value) ? value : [];
     if (role !== 'patient' && role !== 'doctor' && role !== 'department') return null;
-    return { role, institution: typeof institution === 'string' ? institution : '' };
+    return {
+      role,
+      institution: typeof institution === 'string' ? institution : '',
+      person: person instanceof Uint8Array ? person : null,
+    };
   };
 
   const provesKeys = (request: CertificateRequest): boolean => {
@@ -253,6 +264,8 @@ export async function createRegistration(
     if (ticket === null) return refuse('enrolmentRefused');
     if (ticket.role !== subject.role || ticket.institution !== subject.institution)
       return refuse('enrolmentRefused');
+    if (ticket.person !== null && !equalBytes(ticket.person, personPlace(subject.name)))
+      return refuse('enrolmentRefused');
     if (!provesKeys(request)) return refuse('requestInvalid');
     const name = Buffer.from(sha256(post.secret)).toString('hex');
     const waiting = drafts.get(name);
@@ -288,7 +301,8 @@ export async function createRegistration(
     },
     admit: async (secret, ticket) => {
       if (shelf.get(answerPlace(secret)) !== undefined) return;
-      await shelf.put(ticketPlace(secret), encode([ticket.role, ticket.institution]));
+      const person = ticket.name === undefined ? null : personPlace(ticket.name);
+      await shelf.put(ticketPlace(secret), encode([ticket.role, ticket.institution, person]));
     },
   };
 }

@@ -653,6 +653,31 @@ describe('the registration centre', () => {
     expect(sender.sent).toEqual([]);
   });
 
+  it('A9 a secret given to one person certifies nobody else', async () => {
+    const { centre, sender } = await create();
+    await centre.admit(secret, { role: 'patient', institution: '', name: '330106198001011234' });
+    const stranger = await centre.register({
+      request: patientRequest().request,
+      secret,
+      cosignature: null,
+    });
+    expect(problem(stranger)).toBe('enrolmentRefused');
+    expect(sender.sent).toEqual([]);
+    expect(contains(dump(), utf8('330106198001011234'))).toBe(false);
+    const own = randomBytes(16);
+    await centre.admit(own, { role: 'patient', institution: '', name: '110101195001011234' });
+    const { request } = patientRequest();
+    expect((await centre.register({ request, secret: own, cosignature: null })).ok).toBe(true);
+    const doctor = randomBytes(16);
+    await centre.admit(doctor, { role: 'doctor', institution: 'h-4', name: 'Dr A' });
+    const other = await centre.register({
+      request: (await doctorRequest()).request,
+      secret: doctor,
+      cosignature: null,
+    });
+    expect(problem(other)).toBe('enrolmentRefused');
+  });
+
   it('refuses a patient whose proof is of another request', async () => {
     const { centre } = await create();
     await centre.admit(secret, { role: 'patient', institution: '' });
