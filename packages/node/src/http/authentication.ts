@@ -18,7 +18,10 @@ import type { ChainView } from '../services/chain-view.ts';
 import { type Served, refuse, served } from '../services/served.ts';
 import { verifySignature } from '../verification/verify-signature.ts';
 
-/** Nonces remembered at most; when full, the oldest time goes first and its requests are refused as old. */
+/**
+ * Nonces remembered at most. When they are full, new requests wait: to forget one early would let
+ * whoever fills the list replay the requests of others.
+ */
 const NONCES_MAX = 200_000;
 
 export interface Authenticated {
@@ -41,6 +44,8 @@ export interface AuthenticationOptions {
   readonly node: Bytes;
   readonly clock: Clock;
   readonly chain: Pick<ChainView, 'memberByKey'>;
+  /** Default `NONCES_MAX`. */
+  readonly noncesMax?: number;
 }
 
 function parse(signed: Bytes): Served<SignedRequest> {
@@ -53,13 +58,13 @@ function parse(signed: Bytes): Served<SignedRequest> {
 }
 
 export function createAuthentication(options: AuthenticationOptions): Authentication {
-  const { chainId, node, clock, chain } = options;
+  const { chainId, node, clock, chain, noncesMax = NONCES_MAX } = options;
   /** Nonce and key → time of the request, in order of arrival. */
   const seen = new Map<string, number>();
 
   const forgetOld = (now: number): void => {
     for (const [name, time] of seen) {
-      if (seen.size <= NONCES_MAX && now - time <= 2 * LIMITS.requestAgeSecondsMax) return;
+      if (now - time <= 2 * LIMITS.requestAgeSecondsMax) return;
       seen.delete(name);
     }
   };
@@ -75,10 +80,12 @@ export function createAuthentication(options: AuthenticationOptions): Authentica
       return refuse('requestExpired');
     const name = `${toHex(claim.nonce)}${toHex(key)}`;
     if (seen.has(name)) return refuse('replayed');
+    forgetOld(now);
+    if (seen.size >= noncesMax)
+      return refuse('rateLimited', { retryAfterSeconds: LIMITS.requestAgeSecondsMax });
     const message = requestMessage(claim);
     if (!verifySignature({ publicKey: key, message, signature })) return refuse('badSignature');
     seen.set(name, claim.timeSeconds);
-    forgetOld(now);
     return served({ key, body: claim.body });
   };
 
