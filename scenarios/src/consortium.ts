@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { fetchConsortium } from '@yilian/client/connect';
 import type { DemoConsortium, DemoNode } from '@yilian/client/demo-consortium';
 
-const PROGRAM = fileURLToPath(new URL('../../packages/node/dist/main.js', import.meta.url));
+const PROGRAM = fileURLToPath(import.meta.resolve('@yilian/node/main'));
 const START_MS_MAX = 120_000;
 
 export interface Consortium {

@@ -19,11 +19,6 @@ export interface Summary {
   readonly seconds: number;
 }
 
-/** An attempt that should have been refused and was not, or not in the way it should. */
-export class ScenarioError extends Error {
-  readonly code = 'scenarioFailed';
-}
-
 /** Codes under which an attack may be refused: typed rejections, problem codes, verification errors. */
 export type RefusalCodes = readonly string[] | ((code: string) => boolean);
 

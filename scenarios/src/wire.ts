@@ -9,7 +9,7 @@ import { parseProblem } from '@yilian/api/problem';
 import type { Bytes } from '@yilian/crypto/bytes';
 
 /** A node said no. `code` is the ledger's rejection where there is one, else the problem's. */
-export class Refusal extends Error {
+class Refusal extends Error {
   readonly code: string;
   readonly status: number;
 

@@ -15,7 +15,7 @@ export function hospitalOf(record: ClinicalRecord): Hospital {
 }
 
 /** One visit, one record. */
-export async function writeRecord(
+async function writeRecord(
   author: MemberPerson,
   patient: PatientStory,
   record: ClinicalRecord,

@@ -46,7 +46,7 @@ function keyOfSeed(seed: Uint8Array): Uint8Array {
 }
 
 /** Everything an outsider can make of one value with the functions of this code base. */
-export function* derivationsOf(
+function* derivationsOf(
   context: ChainContext,
   value: Uint8Array,
   companions: readonly Uint8Array[],
@@ -80,7 +80,7 @@ export function* derivationsOf(
 }
 
 /** The first few derivations as seeds of signing keys: how a grant's tag keys would be made (R1). */
-export function* keysFrom(context: ChainContext, value: Uint8Array): Generator<Uint8Array> {
+function* keysFrom(context: ChainContext, value: Uint8Array): Generator<Uint8Array> {
   yield keyOfSeed(sha256(value));
   for (let m = 0; m < 3; m++)
     yield keyOfSeed(

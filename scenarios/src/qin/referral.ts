@@ -35,7 +35,7 @@ function sameRecords(hits: readonly SearchHit[], written: readonly WrittenRecord
 }
 
 /** From the request to the last opened record. */
-export async function refer(story: Story, patient: PatientStory): Promise<void> {
+async function refer(story: Story, patient: PatientStory): Promise<void> {
   const { report, doctorB } = story;
   const word = wordFor(patient);
   const until = nowSeconds(story) + 24 * HOUR;
@@ -110,7 +110,7 @@ export async function refer(story: Story, patient: PatientStory): Promise<void> 
 }
 
 /** She sees every opening, and who served it, with a proof that nothing is missing. */
-export async function checkLog(
+async function checkLog(
   story: Story,
   patient: PatientStory,
   grantee: MemberPerson,

@@ -2,6 +2,7 @@
  * Scenario `qin` (docs: README.md, "Try to break it"): Qin, Jin, Liu 2021, a stroke referral in a medical
  * treatment combination, with its dark side.
  */
+import { ROUTES } from '@yilian/api/routes';
 import { createNodePlatform } from '@yilian/client/platform/node-platform';
 import type { ClinicalRecord } from '@yilian/client/content/clinical-record';
 import { type Case, chooseVisits, generateCase, loadCases } from '../clinical-data.ts';
@@ -99,7 +100,7 @@ async function play(options: ScenarioOptions, story: Story): Promise<void> {
   await keepRecords(story, ({ source }) => planVisits(source.records, options.visits));
   await runReferrals(story);
   await runConsent(story);
-  showBaseline(story);
+  await showBaseline(story);
   await attack(story);
   await runCrashes(story);
   await runLinkageTest(story);
@@ -145,8 +146,17 @@ async function attackLedger(story: Story, grantId: GrantId): Promise<void> {
   report.check('the genuine grant stands as it stood', after !== undefined && !after.revoked);
 }
 
+/** Who leads at this moment, by the word of one node. */
+async function leaderOf(story: Story): Promise<string> {
+  const [node] = story.main.network.nodes;
+  if (node === undefined) throw new Error('the consortium has nodes');
+  const status = await story.main.network.transport.call(node, ROUTES.getStatus, { params: {} });
+  const leader = story.nodes.find(({ consensusKey }) => consensusKey === status.primary);
+  return leader?.name ?? 'the primary';
+}
+
 /** The paper's own scheme, as a profile. */
-function showBaseline(story: Story): void {
+async function showBaseline(story: Story): Promise<void> {
   const { report, main, platform } = story;
   report.act('Profile QJ: the paper’s own re-encryption (AFGH06), one proxy, as a baseline');
   const [written] = main.written;
@@ -158,7 +168,7 @@ function showBaseline(story: Story): void {
     chainId: main.network.anchor.chainId,
     randomBytes: platform.randomBytes,
     content,
-    primary: 'the primary',
+    primary: await leaderOf(story),
   });
 }
 

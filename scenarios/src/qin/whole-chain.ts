@@ -65,9 +65,14 @@ function innerTraces(story: Story, patient: PatientStory): readonly Trace[] {
   const { curve } = story.platform;
   const { context } = patient.network;
   const name = patient.source.source;
+  const classes = [...new Set(patient.written.flatMap(({ record }) => clinicalClassesOf(record)))];
   const labels = patient.patient
     .visits()
-    .flatMap((visit) => [visit.label({ kind: 'visit' }), visit.label({ kind: 'summary' })]);
+    .flatMap((visit) => [
+      visit.label({ kind: 'visit' }),
+      visit.label({ kind: 'summary' }),
+      ...classes.map((resourceType) => visit.label({ kind: 'class', resourceType })),
+    ]);
   const objectKeys = (patient.referral?.hits ?? []).map((hit) =>
     deriveObjectKey(context, hit.locationSecret, hit.recordId),
   );
