@@ -61,7 +61,7 @@ export type VerificationCode =
   | 'staleHeader'
   /** A checkpoint of the regulator that is too old, or below what is trusted. */
   | 'staleCheckpoint'
-  /** A checkpoint that contradicts a verified header; `cause` holds both. */
+  /** A checkpoint that contradicts a verified header; `cause` holds it. */
   | 'fork'
   | 'stateProof'
   | 'logProof'

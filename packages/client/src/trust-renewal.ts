@@ -56,7 +56,7 @@ export async function renewFromNetwork(
       // oxlint-disable-next-line no-await-in-loop -- the next node only when this one has none
       const encoded = await network.transport.call(node, ROUTES.getCheckpoint, { params: {} });
       const trusted = judgeOrRefuse(encoded, source, judge);
-      for (const lie of lies) if (!isHonest(lie)) network.reportLie(lie);
+      for (const lie of lies) network.reportLie(lie);
       return { trusted, encoded };
     } catch (error) {
       if (error instanceof VerificationError) lies.push(error);
@@ -67,19 +67,16 @@ export async function renewFromNetwork(
   }
   // A fork matters more than a forgery, and that more than age.
   const worst =
-    lies.find(({ code }) => code === 'fork') ?? lies.find((lie) => !isHonest(lie)) ?? lies[0];
-  for (const lie of lies) if (!isHonest(lie)) network.reportLie(lie);
+    lies.find(({ code }) => code === 'fork') ??
+    lies.find(({ code }) => code !== 'staleCheckpoint') ??
+    lies[0];
+  for (const lie of lies) network.reportLie(lie);
   if (worst !== undefined) throw worst;
   if (!hasAnswered && silence !== undefined) throw silence;
   throw new ClientError(
     'trustExpired',
     `what this device knows of ${network.anchor.chainId} is too old to believe anything newer, and no node has a checkpoint of the regulator: ${WHAT_NOW}`,
   );
-}
-
-/** A node whose checkpoint is merely old does what it can while the regulator is down. */
-function isHonest(error: VerificationError): boolean {
-  return error.code === 'staleCheckpoint';
 }
 
 function judgeOrRefuse(

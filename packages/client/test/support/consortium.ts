@@ -33,6 +33,8 @@ export interface TestConsortium {
   nodeSeed(institution: string): Uint8Array;
   /** Seed of a node's long-term HPKE key. */
   nodeHpkeSeed(institution: string): Uint8Array;
+  /** Seed of the regulator's own key. */
+  regulatorSeed(): Uint8Array;
   /** Stops one node: the others go on. */
   stopNode(institution: string): Promise<void>;
   stop(): Promise<void>;
@@ -43,6 +45,7 @@ async function startNode(
   institution: string,
   memory: MemoryNetwork,
   blockIntervalMs: number,
+  nowMs: () => number,
 ): Promise<RunningNode> {
   const directory = join(home, 'nodes', institution);
   const seeds = parseNodeSeeds(
@@ -73,6 +76,7 @@ async function startNode(
     },
     {
       peers: memory.join(publicKey(seeds.consensus)),
+      clock: { nowMs },
       logger: createLogger({
         level: process.env['YILIAN_TEST_LOG'] ?? 'silent',
         node: institution,
@@ -91,13 +95,17 @@ async function admitTickets(home: string, node: YilianNode): Promise<void> {
     await node.registration?.admit(secret, { role, institution });
 }
 
-export async function startConsortium(blockIntervalMs = 60): Promise<TestConsortium> {
+/** `nowMs`: what the nodes take for the time; the genesis document is of the real one. */
+export async function startConsortium(
+  blockIntervalMs = 60,
+  nowMs: () => number = Date.now,
+): Promise<TestConsortium> {
   const home = mkdtempSync(join(tmpdir(), 'yilian-client-test-'));
   const facts = await openConsortium(home);
   const memory = createMemoryNetwork();
   const nodes: RunningNode[] = [];
   for (const { institution } of facts.nodes)
-    nodes.push(await startNode(home, institution, memory, blockIntervalMs));
+    nodes.push(await startNode(home, institution, memory, blockIntervalMs, nowMs));
   const regulator = nodes.find(({ node }) => node.registration !== null);
   if (regulator === undefined) throw new Error('no regulator');
   await admitTickets(home, regulator.node);
@@ -140,6 +148,15 @@ export async function startConsortium(blockIntervalMs = 60): Promise<TestConsort
     },
     nodeSeed: (institution) => seedsOf(institution).node,
     nodeHpkeSeed: (institution) => seedsOf(institution).nodeHpke,
+    regulatorSeed: () => {
+      const path = join(home, 'nodes', 'regulator', 'keys.json');
+      const { regulator: seed } = parseNodeSeeds(
+        'keys.json',
+        JSON.parse(readFileSync(path, 'utf8')),
+      );
+      if (seed === null) throw new Error('no regulator seed');
+      return seed;
+    },
     stopNode,
     stop: async () => {
       for (const { institution } of nodes) await stopNode(institution);

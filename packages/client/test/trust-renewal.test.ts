@@ -1,0 +1,305 @@
+/** A chain that is 30 days older than the trust anchor: clocks of nodes and devices are moved, nothing waits. */
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { toHex } from '@yilian/crypto/bytes';
+import { publicKey, sign } from '@yilian/crypto/signature';
+import { type TrustCheckpoint, trustCheckpointBody } from '@yilian/consensus/light/trust';
+import {
+  decodeTrustCheckpoint,
+  encodeTrustCheckpoint,
+} from '@yilian/consensus/light/trust-checkpoint';
+import { createValidatorSet } from '@yilian/consensus/validator-set';
+import { createNetwork, type Network } from '../src/network.ts';
+import { createVerifiedReader, type VerifiedReader } from '../src/verified-reader.ts';
+import { endpointsOf } from '../src/connect.ts';
+import { createNodePlatform } from '../src/platform/node-platform.ts';
+import {
+  createMemoryStorage,
+  type Fetch,
+  type Platform,
+  type Storage,
+} from '../src/platform/platform.ts';
+import {
+  encodeTrustAnchor,
+  parseTrustAnchor,
+  type TrustAnchor,
+  trustAnchorFromHex,
+} from '../src/trust-anchor.ts';
+import { startConsortium, type TestConsortium } from './support/consortium.ts';
+import { createWire, flipBit } from './support/wire.ts';
+
+const DAY_MS = 86_400_000;
+const AGE_MS = 30 * DAY_MS;
+
+let consortium: TestConsortium;
+let platform: Platform;
+let anchor: TrustAnchor;
+const wire = createWire();
+/** As the regulator's node signed it. */
+let genuine: TrustCheckpoint;
+
+beforeAll(async () => {
+  consortium = await startConsortium(60, () => Date.now() + AGE_MS);
+  platform = await createNodePlatform();
+  anchor = trustAnchorFromHex(consortium.document.anchor);
+  const regulator = consortium.nodes.find(({ institution }) => institution === 'regulator');
+  if (regulator === undefined) throw new Error('no regulator');
+  const { checkpoints } = regulator.node.services;
+  await vi.waitUntil(() => isRecent(checkpoints.latest()), { timeout: 20_000 });
+  await checkpoints.tend();
+  genuine = decodeTrustCheckpoint(checkpoints.latest() ?? new Uint8Array());
+  for (const { node } of consortium.nodes)
+    await vi.waitUntil(() => node.services.checkpoints.height() === genuine.height, {
+      timeout: 5_000,
+    });
+}, 60_000);
+
+afterEach(() => wire.heal());
+afterAll(() => consortium.stop());
+
+function isRecent(encoded: Uint8Array | undefined): boolean {
+  if (encoded === undefined) return false;
+  const { timeNs } = decodeTrustCheckpoint(encoded);
+  return Number(timeNs / 1_000_000n) > Date.now() + AGE_MS - DAY_MS;
+}
+
+interface Device {
+  readonly network: Network;
+  readonly reader: VerifiedReader;
+}
+
+/** A device with nothing but a trust anchor, unless something is in its storage. */
+function device(
+  options: {
+    readonly nowMs?: () => number;
+    readonly storage?: Storage;
+    readonly anchor?: TrustAnchor;
+    readonly fetch?: Fetch;
+  } = {},
+): Device {
+  const network = createNetwork({
+    platform: {
+      ...platform,
+      fetch: options.fetch ?? wire.fetch,
+      storage: options.storage ?? createMemoryStorage(),
+      nowMs: options.nowMs ?? ((): number => Date.now() + AGE_MS),
+    },
+    anchor: options.anchor ?? anchor,
+    nodes: endpointsOf(consortium.document),
+    retries: 0,
+  });
+  return { network, reader: createVerifiedReader(network) };
+}
+
+const isCheckpoint = (_method: string, url: URL): boolean =>
+  url.pathname === '/v1/checkpoints/latest';
+
+/** From now on every node answers with this checkpoint. */
+function serve(checkpoint: TrustCheckpoint): void {
+  const encoded = encodeTrustCheckpoint(checkpoint);
+  wire.alter(isCheckpoint, () => encoded);
+}
+
+/** What a regulator's key signs, changed. */
+function signed(
+  changes: Partial<TrustCheckpoint>,
+  seed = consortium.regulatorSeed(),
+): TrustCheckpoint {
+  const content = { ...genuine, ...changes };
+  return { ...content, signature: sign(seed, trustCheckpointBody(content)) };
+}
+
+function codes({ network }: Device): readonly string[] {
+  return network.lies.map(({ code }) => code);
+}
+
+test('LC-5 a device with nothing but its anchor reads a chain that is 30 days older', async () => {
+  const own = device();
+  const head = await own.reader.head();
+  expect(head.height).toBeGreaterThanOrEqual(genuine.height);
+  expect(await own.reader.settings()).toBeDefined();
+  expect(own.network.lies).toEqual([]);
+  expect(own.reader.headers.trustedHeight).toBeGreaterThanOrEqual(genuine.height);
+});
+
+test('LC-5 one checkpoint is asked for, once per trusting period, and kept', async () => {
+  const before = wire.requests.length;
+  const storage = createMemoryStorage();
+  const own = device({ storage });
+  await own.reader.head();
+  await own.reader.head({ fresh: true });
+  const asked = wire.requests.slice(before).filter(({ url }) => isCheckpoint('GET', url));
+  expect(asked).toHaveLength(1);
+  wire.cut(isCheckpoint);
+  const later = device({ storage });
+  expect((await later.reader.head()).height).toBeGreaterThanOrEqual(genuine.height);
+});
+
+test('LC-5 any single node answers, also while the regulator is cut off', async () => {
+  for (const { institution, url } of consortium.nodes) {
+    wire.cut((method, target) => isCheckpoint(method, target) && !url.endsWith(target.host));
+    const own = device();
+    expect((await own.reader.head()).height, institution).toBeGreaterThanOrEqual(genuine.height);
+  }
+});
+
+const STRANGER = new Uint8Array(32).fill(7);
+
+test.each<[string, () => TrustCheckpoint, string]>([
+  ['forged by another key', () => signed({}, STRANGER), 'regulatorSignature'],
+  [
+    'with a set of the forger’s choice',
+    () => ({ ...genuine, validators: strangers() }),
+    'regulatorSignature',
+  ],
+  [
+    'with a younger time',
+    () => ({ ...genuine, timeNs: genuine.timeNs + 1n }),
+    'regulatorSignature',
+  ],
+  ['of another genesis', () => signed({ genesisId: new Uint8Array(32) }), 'chain'],
+  ['of another chain', () => signed({ chainId: 'other', validators: strangers('other') }), 'chain'],
+  [
+    'older than the trusting period',
+    () => signed({ timeNs: genuine.timeNs - 15n * 86_400_000_000_000n }),
+    'staleCheckpoint',
+  ],
+  [
+    'of next week',
+    () => signed({ timeNs: genuine.timeNs + 7n * 86_400_000_000_000n }),
+    'staleCheckpoint',
+  ],
+])('LC-5 a checkpoint %s is refused, and nothing is believed', async (_, make, code) => {
+  serve(make());
+  const own = device();
+  await expect(own.reader.head()).rejects.toMatchObject({
+    name: 'VerificationError',
+    code,
+    source: { route: 'getCheckpoint' },
+  });
+  expect(own.reader.headers.trustedHeight).toBe(0n);
+});
+
+function strangers(chainId = genuine.chainId): TrustCheckpoint['validators'] {
+  const key = publicKey(STRANGER);
+  return createValidatorSet({ chainId, epoch: 0, validators: [{ key, power: 1n, leads: true }] });
+}
+
+test('LC-5 a lying node is passed over and named', async () => {
+  const [liar] = consortium.nodes;
+  const isLiars = (method: string, url: URL): boolean =>
+    isCheckpoint(method, url) && liar?.url.endsWith(url.host) === true;
+  let caught = 0;
+  for (let attempt = 0; attempt < 40 && caught === 0; attempt++) {
+    wire.alter(isLiars, flipBit(0.999));
+    const own = device();
+    await own.reader.headers.renew();
+    caught = own.network.lies.length;
+    for (const { source, code } of own.network.lies)
+      expect({ node: source.node, code }).toEqual({
+        node: liar?.institution,
+        code: 'regulatorSignature',
+      });
+  }
+  expect(caught).toBe(1);
+});
+
+test('LC-5 a checkpoint below what is known is refused', async () => {
+  const own = device();
+  await own.reader.headers.renew();
+  serve(signed({ height: genuine.height - 1n, blockId: new Uint8Array(32) }));
+  await expect(own.reader.headers.renew()).rejects.toMatchObject({ code: 'staleCheckpoint' });
+  expect(own.reader.headers.trustedHeight).toBe(genuine.height);
+});
+
+test('LC-5 a checkpoint that contradicts a verified header is a fork: refused, reported, with evidence', async () => {
+  let nowMs = Date.now() + AGE_MS;
+  const own = device({ nowMs: () => nowMs });
+  await own.reader.head();
+  const block = await own.reader.block(genuine.height + 1n);
+  const known = own.reader.headers.trustedHeight;
+  // The device sleeps for 15 days; meanwhile the regulator's key signs another history.
+  nowMs += 15 * DAY_MS;
+  const other = signed({
+    height: block.height,
+    blockId: new Uint8Array(32).fill(9),
+    timeNs: BigInt(nowMs - DAY_MS) * 1_000_000n,
+  });
+  serve(other);
+  await expect(own.reader.head({ fresh: true })).rejects.toMatchObject({
+    code: 'fork',
+    cause: { checkpoint: encodeTrustCheckpoint(other) },
+  });
+  expect(codes(own)).toContain('fork');
+  expect(new Set(own.network.lies).size).toBe(own.network.lies.length);
+  expect(own.reader.headers.trustedHeight).toBe(known);
+});
+
+test('LC-5 when the regulator has been silent too long the message says what to do', async () => {
+  const own = device({ nowMs: () => Date.now() + AGE_MS + 20 * DAY_MS });
+  await expect(own.reader.head()).rejects.toMatchObject({
+    code: 'staleCheckpoint',
+    message: expect.stringContaining('ask the regulator for a new trust anchor') as string,
+  });
+  // Honest nodes that have nothing newer are not called liars.
+  expect(codes(own)).toEqual([]);
+});
+
+const NOT_FOUND = JSON.stringify({
+  type: 'about:blank',
+  title: 'Not found',
+  status: 404,
+  code: 'notFound',
+  detail: '',
+});
+const withoutCheckpoints: Fetch = (url, init) =>
+  isCheckpoint('GET', new URL(url))
+    ? Promise.resolve(
+        new Response(NOT_FOUND, {
+          status: 404,
+          headers: { 'content-type': 'application/problem+json' },
+        }),
+      )
+    : globalThis.fetch(url, init);
+
+test('LC-5 when nobody has a checkpoint the client says so, and a new anchor helps', async () => {
+  await expect(device({ fetch: withoutCheckpoints }).reader.head()).rejects.toMatchObject({
+    name: 'ClientError',
+    code: 'trustExpired',
+    message: expect.stringContaining('ask the regulator for a new trust anchor') as string,
+  });
+  const text = encodeTrustAnchor({ ...anchor, checkpoint: encodeTrustCheckpoint(genuine) });
+  const fresh = parseTrustAnchor(text);
+  const own = device({ fetch: withoutCheckpoints, anchor: fresh });
+  expect((await own.reader.head()).height).toBeGreaterThanOrEqual(genuine.height);
+});
+
+test('an anchor with a checkpoint that the regulator did not sign is no anchor', () => {
+  const bad = [
+    encodeTrustCheckpoint(signed({}, STRANGER)),
+    encodeTrustCheckpoint(signed({ genesisId: new Uint8Array(32) })),
+    encodeTrustCheckpoint(genuine).subarray(1),
+    new Uint8Array(),
+  ];
+  for (const checkpoint of bad)
+    expect(() => parseTrustAnchor(encodeTrustAnchor({ ...anchor, checkpoint }))).toThrow(
+      expect.objectContaining({ code: 'badAnchor' }) as Error,
+    );
+});
+
+test('LC-5 a kept header that the anchor’s checkpoint contradicts stops the client', async () => {
+  const storage = createMemoryStorage();
+  const own = device({ storage });
+  await own.reader.headers.renew();
+  await own.reader.headers.save();
+  const checkpoint = encodeTrustCheckpoint(signed({ blockId: new Uint8Array(32).fill(9) }));
+  await expect(
+    device({ storage, anchor: { ...anchor, checkpoint } }).reader.head(),
+  ).rejects.toMatchObject({ code: 'badAnchor' });
+  expect(toHex(genuine.blockId)).not.toBe(toHex(new Uint8Array(32).fill(9)));
+});
+
+test('LC-5 with the regulator’s node stopped the others still serve it', async () => {
+  await consortium.stopNode('regulator');
+  const own = device();
+  expect((await own.reader.head()).height).toBeGreaterThanOrEqual(genuine.height);
+});
