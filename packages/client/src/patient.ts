@@ -288,6 +288,8 @@ export function createPatient(
     while (padded.length < size) {
       const hospital = pick(hospitals) ?? 'none';
       const month = pick(months) ?? currentMonth(platform);
+      // Tokens of drawn visits are of the other mode, and shorter: so are as many decoys.
+      const mode = pick(visits())?.isDrawn === true ? 'sym' : 'pk';
       padded.push({
         hint: '',
         make: (grantId) =>
@@ -297,7 +299,7 @@ export function createPatient(
             grantId,
             hospitalId: hospitalIdOf(hospital),
             month,
-            mode: 'pk',
+            mode,
             randomBytes,
           }),
       });

@@ -464,7 +464,7 @@ describe('A12 R3 visits that a hospital drew', () => {
   test('are found though all nodes but one leave them out', async () => {
     const [honest] = cast.connection.network.nodes;
     wire.alter(
-      (method, url) => isList(method, url) && honest?.url.endsWith(url.host) !== true,
+      (method, url) => isList(method, url) && !(honest?.url.endsWith(url.host) ?? false),
       () => encodeMessage(listing, { count: 0, items: [] }),
     );
     expect(await person.findDrawnVisits()).toBe(1);

@@ -41,7 +41,7 @@ function world(noncesMax = 3): {
           nonce: randomBytes(16),
           body: new Uint8Array(0),
           key: signer.key,
-          sign: signer.sign,
+          sign: (message) => signer.sign(message),
         },
       ),
   };
