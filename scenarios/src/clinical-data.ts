@@ -1,6 +1,7 @@
 /** The people of a scenario: every Synthea stroke bundle and IPS document of a folder, else generated cases. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { ContentError } from '@yilian/client/content/content-error';
 import { parseBundle } from '@yilian/client/content/fhir-bundle';
 import type { ClinicalRecord } from '@yilian/client/content/clinical-record';
 import { generateSampleCase } from '@yilian/client/content/sample-bundle';
@@ -12,15 +13,22 @@ export interface Case {
   readonly records: readonly ClinicalRecord[];
 }
 
-function readCases(folder: string): readonly Case[] {
+function readCases(
+  folder: string,
+  onPassedOver: (name: string, why: string) => void,
+): readonly Case[] {
   if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => name.endsWith('.json'))
-    .sort()
-    .map((name) => ({
-      source: basename(name, '.json'),
-      records: splitBundle(parseBundle(readFileSync(join(folder, name), 'utf8'))),
-    }));
+  const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+  return names.sort().flatMap((name) => {
+    try {
+      const records = splitBundle(parseBundle(readFileSync(join(folder, name), 'utf8')));
+      return [{ source: basename(name, '.json'), records }];
+    } catch (error) {
+      if (!(error instanceof ContentError)) throw error;
+      onPassedOver(name, error.message);
+      return [];
+    }
+  });
 }
 
 /** Two visits and a summary of one generated person. */
@@ -33,9 +41,14 @@ export function generateCase(seed: number, admissionTimeMs: number): Case {
 }
 
 /** Cases under `data` (laid out like the folder the README names); none when nothing is there. */
-export function loadCases(data: string | undefined): readonly Case[] {
+export function loadCases(
+  data: string | undefined,
+  onPassedOver: (name: string, why: string) => void,
+): readonly Case[] {
   if (data === undefined) return [];
-  return [...readCases(join(data, 'synthea-r4-stroke')), ...readCases(join(data, 'ips-samples'))];
+  return ['synthea-r4-stroke', 'ips-samples'].flatMap((folder) =>
+    readCases(join(data, folder), onPassedOver),
+  );
 }
 
 function isStroke(record: ClinicalRecord): boolean {

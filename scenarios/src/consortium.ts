@@ -70,8 +70,14 @@ export async function startConsortium(): Promise<Consortium> {
     env: { ...process.env, YILIAN_HOME: home, YILIAN_PORT: '0' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  // Whatever ends this process ends the consortium.
+  const end = (): void => {
+    program.kill('SIGTERM');
+  };
+  process.once('exit', end);
   const ended = new Promise<void>((resolve) => {
     program.once('exit', () => {
+      process.off('exit', end);
       resolve();
     });
   });
@@ -97,7 +103,7 @@ export async function startConsortium(): Promise<Consortium> {
       return find(name);
     },
     close: async () => {
-      program.kill('SIGTERM');
+      end();
       await ended;
       if (process.env['YILIAN_KEEP'] === undefined)
         await rm(home, { recursive: true, force: true });

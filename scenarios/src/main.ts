@@ -34,6 +34,9 @@ async function run(): Promise<number> {
   return crash === null && summary.failed.length === 0 && summary.checks > 0 ? 0 : 1;
 }
 
+// An 'exit' event, and with it the end of the consortium, follows a signal only when it is asked for.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 run().then(
   (code) => process.exit(code),
   (error: unknown) => {

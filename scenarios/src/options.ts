@@ -26,7 +26,9 @@ export const USAGE = `npm run scenario -- qin [--data DIR] [--json] [--generated
                   (default: $YILIAN_TEST_DATA, else ../shared/data, else generated cases)
   --generated N   use N generated cases and no data
   --visits N      visits that are issued per person (default 2)
-  --json          one JSON document instead of text`;
+  --json          one JSON document instead of text
+
+YILIAN_KEEP=1 keeps the folder with the nodes' disks and logs.`;
 
 function parseCount(text: string | undefined, name: string, fallback: number): number {
   if (text === undefined) return fallback;

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const MINUTES_MAX = 12;
@@ -19,11 +19,20 @@ interface Summary {
   readonly lines: readonly { readonly text: string }[];
 }
 
+let stop: () => void = () => undefined;
+
+afterAll(() => {
+  stop();
+});
+
 function run(): Promise<{ readonly code: number | null; readonly summary: Summary }> {
   return new Promise((resolve, reject) => {
     const program = spawn(process.execPath, [PROGRAM, 'qin', '--generated', '1', '--json'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+    stop = () => {
+      program.kill('SIGTERM');
+    };
     let output = '';
     program.stdout.on('data', (piece: Buffer) => {
       output += piece.toString('utf8');

@@ -36,12 +36,15 @@ interface PlannedVisit {
   readonly hospital: Hospital;
 }
 
-function findCases(options: ScenarioOptions, nowMs: number): readonly Case[] {
-  const found = loadCases(options.data);
-  if (found.length > 0) return found;
-  return Array.from({ length: options.generated }, (_, i) =>
+/** Every case of the data; generated ones where there is none, or none with visits at two hospitals. */
+function findCases(options: ScenarioOptions, report: Report, nowMs: number): readonly Case[] {
+  const found = loadCases(options.data, (name, why) => report.note(`passed over ${name}: ${why}`));
+  const hasStory = found.some(({ records }) => records.length > 1);
+  const wanted = found.length === 0 ? options.generated : hasStory ? 0 : 1;
+  const generated = Array.from({ length: wanted }, (_, i) =>
     generateCase(i + 1, nowMs - (40 + i) * DAY_MS),
   );
+  return [...generated, ...found];
 }
 
 /**
@@ -68,7 +71,7 @@ async function gather(
   const listed = await consortium.list();
   const people = new People(platform, listed);
   const patients: PatientStory[] = [];
-  for (const [i, source] of findCases(options, platform.nowMs()).entries()) {
+  for (const [i, source] of findCases(options, report, platform.nowMs()).entries()) {
     const identity = `SAMPLE-CARD-${String(i + 1).padStart(6, '0')}`;
     patients.push({
       ...(await people.enrolPatient(identity)),
