@@ -56,6 +56,15 @@ export interface ChainBlock extends ChainHead {
 export interface ReadOptions {
   /** Not from what was read in the last moments. */
   readonly fresh?: boolean;
+  /** Of a later height than this: waits some seconds for one, then says what it has. */
+  readonly after?: bigint;
+}
+
+export interface AwaitOptions {
+  readonly withinMs: number;
+  /** Asked first: the node that took the transaction. */
+  readonly first?: NodeEndpoint;
+  readonly signal?: AbortSignal;
 }
 
 export interface ChainReader {
@@ -79,6 +88,11 @@ export interface ChainReader {
     id: TransactionId,
     nodes?: readonly NodeEndpoint[],
   ): Promise<FinalTransaction | undefined>;
+  /**
+   * The same as soon as it can be proven: nodes wait for it, and another one is asked when one fails or
+   * is silent for long. Undefined when it is not final within `withinMs`.
+   */
+  awaitTransaction(id: TransactionId, options: AwaitOptions): Promise<FinalTransaction | undefined>;
   logEntry(position: number): Promise<LogEntry>;
   /** Entries `[index·2^level, (index+1)·2^level)`. */
   logRange(level: number, index: number): Promise<readonly LogEntry[]>;

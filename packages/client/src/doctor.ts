@@ -334,7 +334,7 @@ export function createDoctor(
     } catch (error) {
       if (!(error instanceof ProblemError) || error.code !== 'duplicate') throw error;
     }
-    return awaitFinal(network, reader, transactionId(unsigned), what);
+    return awaitFinal(reader, transactionId(unsigned), what);
   }
 
   function heldShare(grantId: GrantId): GranteeShare {

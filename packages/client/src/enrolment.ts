@@ -91,7 +91,7 @@ export async function enrolPatient(
   const { answer } = await register(network, { request, secret: input.secret, subject, signer });
   if (answer.salt === null)
     throw new ClientError('badCertificate', 'the centre gave no salt for the commitment');
-  await awaitFinal(network, reader, toTransactionId(answer.transactionId), 'enrolMember');
+  await awaitFinal(reader, toTransactionId(answer.transactionId), 'enrolMember');
   return {
     ...keyring,
     identity: input.identity,
@@ -127,7 +127,7 @@ export async function enrolMember(
     possession: null,
   });
   const { answer } = await register(network, { request, secret: input.secret, subject, signer });
-  await awaitFinal(network, reader, toTransactionId(answer.transactionId), 'enrolMember');
+  await awaitFinal(reader, toTransactionId(answer.transactionId), 'enrolMember');
   return { ...keyring, certificate: answer.certificate };
 }
 

@@ -146,7 +146,7 @@ export function createNetwork(options: NetworkOptions): Network {
         } else if (error instanceof ProblemError) problem = mostTelling(problem, error);
         else if (error instanceof NetworkError) silence = error;
         else throw error;
-        if (!(error instanceof ProblemError) || error.status >= 500)
+        if (isFailure(error))
           shunnedUntilMs.set(
             node.name,
             platform.nowMs() +
@@ -181,6 +181,12 @@ export function createNetwork(options: NetworkOptions): Network {
     order,
     reportLie,
   };
+}
+
+/** Whether others are to be asked before this node for a while. */
+function isFailure(error: unknown): boolean {
+  if (!(error instanceof ProblemError)) return true;
+  return error.status >= 500 && error.code !== 'waitTimedOut';
 }
 
 /** "Not found" from one node says less than a refusal with a reason from another. */

@@ -18,16 +18,12 @@ import {
   type UnsignedTransaction,
 } from '@yilian/ledger/transaction';
 import type { ChainReader, FinalTransaction } from './chain-reader.ts';
-import { NetworkError, ProblemError, RejectedError, VerificationError } from './failure.ts';
+import { NetworkError, ProblemError, RejectedError } from './failure.ts';
 import type { Network } from './network.ts';
 import type { NodeEndpoint } from './transport.ts';
 
 /** Blocks within which a transaction must be included: minutes at the default interval. */
 const DEFAULT_EXPIRY_HEIGHTS = 1_000n;
-const POLL_FIRST_MS = 25;
-const POLL_MAX_MS = 500;
-/** Questions to the node that has it final, before all are asked. */
-const ENTRY_TRIES = 40;
 const WAIT_MAX_MS = 60_000;
 
 export interface SubmitOptions {
@@ -85,16 +81,13 @@ export async function submitTransaction(
 ): Promise<FinalTransaction> {
   const id = transactionId(transaction);
   const node = await handIn(network, transaction, options);
-  return awaitFinal(network, reader, id, transaction.body.type, {
+  return awaitFinal(reader, id, transaction.body.type, {
     ...options,
     ...(node === undefined ? {} : { entry: node }),
   });
 }
 
-/**
- * Hands it in and waits there until it is final: that is only this node's word, and tells when to ask
- * for the proof. Undefined: its fate must be asked of all.
- */
+/** Hands it in to one node after the other. Undefined: others have it already. */
 async function handIn(
   network: Network,
   transaction: Transaction,
@@ -104,21 +97,15 @@ async function handIn(
   try {
     const { node } = await network.ask(
       ROUTES.submitTransaction,
-      {
-        params: {},
-        query: { wait: 'final' },
-        request,
-        timeoutMs: options.waitMaxMs ?? WAIT_MAX_MS,
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      },
+      { params: {}, request, ...(options.signal === undefined ? {} : { signal: options.signal }) },
       () => undefined,
       options.nodes,
     );
     return node;
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
-    // Known already, or not final in time: the receipt will tell.
-    if (error.code === 'duplicate' || error.code === 'waitTimedOut') return undefined;
+    // The receipt will tell what became of the first copy.
+    if (error.code === 'duplicate') return undefined;
     if (error.code === 'refused')
       throw new RejectedError(error.rejection ?? 'unknown', transaction.body.type);
     throw error;
@@ -127,53 +114,23 @@ async function handIn(
 
 /** Waits for the receipt of `id`. @throws RejectedError, NetworkError `timeout` */
 export async function awaitFinal(
-  network: Network,
   reader: ChainReader,
   id: TransactionId,
   what: string,
   options: SubmitOptions & {
-    /** The node where it is final already: it can prove that first. */
+    /** The node that took it: it can prove it as soon as any. */
     readonly entry?: NodeEndpoint;
   } = {},
 ): Promise<FinalTransaction> {
-  const { platform } = network;
-  const { entry } = options;
-  const deadlineMs = platform.nowMs() + (options.waitMaxMs ?? WAIT_MAX_MS);
-  let pauseMs = POLL_FIRST_MS;
-  for (let attempt = 0; ; attempt++) {
-    const final =
-      entry === undefined || attempt >= ENTRY_TRIES
-        ? await reader.transaction(id)
-        : await ofEntry(reader, id, entry);
-    if (final !== undefined) {
-      reader.expectHeight(BigInt(final.leaf.height));
-      if (final.leaf.outcome !== 'ok') throw new RejectedError(final.leaf.outcome, what);
-      return final;
-    }
-    if (platform.nowMs() >= deadlineMs || options.signal?.aborted === true)
-      throw new NetworkError('timeout', `${what} ${toHex(id)} is not final yet`);
-    await platform.wait(pauseMs, options.signal);
-    // As long as the entry node is asked, the proof is one block away.
-    if (entry === undefined || attempt >= ENTRY_TRIES)
-      pauseMs = Math.min(POLL_MAX_MS, Math.ceil(pauseMs * 1.3));
-  }
-}
-
-/** Undefined also when the entry node fails or lies now: others are asked next. */
-async function ofEntry(
-  reader: ChainReader,
-  id: TransactionId,
-  entry: NodeEndpoint,
-): Promise<FinalTransaction | undefined> {
-  try {
-    return await reader.transaction(id, [entry]);
-  } catch (error) {
-    if (
-      error instanceof NetworkError ||
-      error instanceof ProblemError ||
-      error instanceof VerificationError
-    )
-      return undefined;
-    throw error;
-  }
+  const { entry, signal } = options;
+  const final = await reader.awaitTransaction(id, {
+    withinMs: options.waitMaxMs ?? WAIT_MAX_MS,
+    ...(entry === undefined ? {} : { first: entry }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  if (final === undefined)
+    throw new NetworkError('timeout', `${what} ${toHex(id)} is not final yet`);
+  reader.expectHeight(BigInt(final.leaf.height));
+  if (final.leaf.outcome !== 'ok') throw new RejectedError(final.leaf.outcome, what);
+  return final;
 }

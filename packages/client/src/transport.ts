@@ -5,7 +5,7 @@
  */
 import { encodeMessage, parseMessage } from '@yilian/api/codec';
 import { parseProblem } from '@yilian/api/problem';
-import { buildTarget, type Content, type Route } from '@yilian/api/route';
+import { buildTarget, type Content, type Patience, type Route } from '@yilian/api/route';
 import { SIGNED_REQUEST_HEADER, signRequest, toRequestHeader } from '@yilian/api/signed-request';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { MemberId } from '@yilian/ledger/ids';
@@ -37,6 +37,9 @@ export interface CallInput<Params, Query, Request> {
   readonly signer?: Signer;
   /** Body of the signed header (uploads), canonical CBOR. */
   readonly announcement?: Bytes;
+  /** What the node shall wait for before it answers; default: the height expected (`expectHeight`). */
+  readonly patience?: Patience;
+  /** Without the time that the node may wait. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -54,6 +57,13 @@ export interface Transport {
     route: Route<Params, Query, Request, Answer>,
     input: CallInput<Params, Query, Request>,
   ): Promise<Answer>;
+  /**
+   * What follows was proven at this height: for the next seconds nodes are asked to answer from there
+   * on, so that one which is a block behind waits for it instead of refusing.
+   */
+  expectHeight(height: bigint): void;
+  /** The height that nodes are asked to have; null when nothing was proven lately. */
+  expectedHeight(): bigint | null;
   /** Sends a body of any size. */
   upload<Params extends object, Query extends object, Answer>(
     node: NodeEndpoint,
@@ -87,11 +97,19 @@ const DEFAULT_TIMEOUT_MS = 10_000;
 const DEFAULT_RETRIES = 2;
 const RETRY_PAUSE_MS = 150;
 const RETRY_AFTER_MAX_MS = 3_000;
+/**
+ * Longer ago every node has the block, and those that have not are passed over; and a height told for
+ * long would make a caller's questions recognisable.
+ */
+const EXPECTATION_MS = 5_000;
+const EXPECTATION_WITHIN_MS = 2_000;
 const PROBLEM_BYTES_MAX = 16 * 1024;
 
 interface Prepared {
   readonly url: string;
   readonly init: RequestInit;
+  /** Milliseconds that the node may wait before it begins. */
+  readonly withinMs: number;
   readonly source: Source;
 }
 
@@ -100,6 +118,18 @@ export function createTransport(options: TransportOptions): Transport {
   const { platform, chainId } = options;
   const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
   const retries = options.retries ?? DEFAULT_RETRIES;
+  let expectation: { readonly height: bigint; readonly atMs: number } | undefined;
+
+  function expectedHeight(): bigint | null {
+    const isRecent =
+      expectation !== undefined && platform.nowMs() - expectation.atMs < EXPECTATION_MS;
+    return isRecent && expectation !== undefined ? expectation.height : null;
+  }
+
+  function defaultPatience(): Patience {
+    const height = expectedHeight();
+    return { height, within: height === null ? 0 : EXPECTATION_WITHIN_MS };
+  }
 
   function prepare<Params extends object, Query extends object, Request, Answer>(
     node: NodeEndpoint,
@@ -107,7 +137,8 @@ export function createTransport(options: TransportOptions): Transport {
     input: CallInput<Params, Query, Request>,
     rawBody?: BodyInit,
   ): Prepared {
-    const { path, search } = buildTarget(route, input.params, input.query ?? {});
+    const patience = input.patience ?? defaultPatience();
+    const { path, search } = buildTarget(route, input.params, input.query ?? {}, patience);
     const headers: Record<string, string> = {};
     let body: BodyInit | undefined = rawBody;
     const content = encodeContent(route.request, input.request);
@@ -138,19 +169,26 @@ export function createTransport(options: TransportOptions): Transport {
     return {
       url: `${node.url.replace(/\/$/, '')}${path}${search}`,
       init: { method: route.method, headers, ...(body === undefined ? {} : { body }) },
+      withinMs: patience.within,
       source: { node: node.name, route: route.name },
     };
   }
 
   async function send(prepared: Prepared, limitMs: number, outer?: AbortSignal): Promise<Sent> {
-    const { url, init, source } = prepared;
+    const { url, init, source, withinMs } = prepared;
     const abort = new AbortController();
     const stop = (): void => abort.abort();
     outer?.addEventListener('abort', stop);
-    const timer = new Deadline(platform, limitMs, stop);
+    const timer = new Deadline(platform, limitMs + withinMs, stop);
     try {
       const response = await platform.fetch(url, { ...init, signal: abort.signal });
-      return { response, timer, source, release: () => outer?.removeEventListener('abort', stop) };
+      return {
+        response,
+        timer,
+        source,
+        abort: stop,
+        release: () => outer?.removeEventListener('abort', stop),
+      };
     } catch (cause) {
       timer.cancel();
       outer?.removeEventListener('abort', stop);
@@ -193,6 +231,11 @@ export function createTransport(options: TransportOptions): Transport {
         }
       }
     },
+    expectHeight: (height) => {
+      const isNews = expectation === undefined || height > expectation.height;
+      if (isNews) expectation = { height, atMs: platform.nowMs() };
+    },
+    expectedHeight,
     upload: (node, route, input) => {
       const prepared = prepare(node, route, input, input.body);
       const init = { ...prepared.init, duplex: 'half' };
@@ -254,6 +297,7 @@ interface Sent {
   readonly response: Response;
   readonly timer: Deadline;
   readonly source: Source;
+  readonly abort: () => void;
   readonly release: () => void;
 }
 
@@ -305,6 +349,8 @@ function retryPauseMs(error: unknown, attempt: number): number | undefined {
   // A node that let a whole timeout pass is not asked again: another one is quicker.
   if (error instanceof NetworkError)
     return error.code === 'timeout' ? undefined : RETRY_PAUSE_MS * 2 ** attempt;
+  // It has been waited for there already.
+  if (error instanceof ProblemError && error.code === 'nodeBehind') return undefined;
   if (error instanceof ProblemError && (error.status === 429 || error.status === 503)) {
     const wished = (error.retryAfterSeconds ?? 0) * 1000;
     return wished > RETRY_AFTER_MAX_MS
@@ -381,7 +427,15 @@ async function decodeContent<T>(content: Content<T>, sent: Sent): Promise<T> {
 
 const JSON_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Bodies up to this length are read at once. */
+const SMALL_BODY_BYTES = 1024 * 1024;
+
 async function* piecesOf(sent: Sent, limitMs: number): AsyncGenerator<Bytes> {
+  const announced = Number(sent.response.headers.get('content-length') ?? Number.NaN);
+  if (announced <= SMALL_BODY_BYTES) {
+    yield await readAll(sent, SMALL_BODY_BYTES);
+    return;
+  }
   const reader = sent.response.body?.getReader();
   if (reader === undefined) return;
   try {
@@ -398,28 +452,29 @@ async function* piecesOf(sent: Sent, limitMs: number): AsyncGenerator<Bytes> {
   }
 }
 
+/**
+ * The whole body, of at most `bytesMax` bytes. The browser itself collects it while a copy is counted:
+ * Chromium reports a request as aborted when a script reads the last piece before the network has
+ * closed it, although nothing is lost.
+ */
 async function readAll(sent: Sent, bytesMax: number): Promise<Bytes> {
-  const reader = sent.response.body?.getReader();
-  if (reader === undefined) return new Uint8Array(0);
-  const pieces: Bytes[] = [];
+  const { response, source, abort } = sent;
+  const counted = response.clone().body?.getReader();
+  const whole = response.arrayBuffer();
+  if (counted === undefined) return new Uint8Array(await whole);
+  // Whatever ends the copy ends the body, too: it is reported once.
+  whole.catch(() => undefined);
   let length = 0;
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await counted.read();
     if (done) break;
     length += value.length;
-    if (length > bytesMax) {
-      await reader.cancel().catch(() => undefined);
-      throw new VerificationError('malformed', sent.source, 'the answer is too long');
-    }
-    pieces.push(value);
+    if (length <= bytesMax) continue;
+    abort();
+    await counted.cancel().catch(() => undefined);
+    throw new VerificationError('malformed', source, 'the answer is too long');
   }
-  const all = new Uint8Array(length);
-  let offset = 0;
-  for (const piece of pieces) {
-    all.set(piece, offset);
-    offset += piece.length;
-  }
-  return all;
+  return new Uint8Array(await whole);
 }
 
 async function readProblem(sent: Sent): Promise<ProblemError | NetworkError> {

@@ -20,6 +20,7 @@ import {
   provenLogEntry,
 } from '@yilian/api/messages-chain';
 import { ROUTES } from '@yilian/api/routes';
+import { LIMITS } from '@yilian/api/sizes';
 import { type Bytes, CodecError, equalBytes, toHex } from '@yilian/crypto/bytes';
 import { sha256 } from '@yilian/crypto/hash';
 import { transactionsRoot } from '@yilian/consensus/transactions-root';
@@ -29,11 +30,12 @@ import { type Member, parseMember } from '@yilian/ledger/contracts/members/membe
 import { parseNodeKeys } from '@yilian/ledger/contracts/members/node-keys';
 import { parsePatient } from '@yilian/ledger/contracts/members/patient';
 import { parseRecord, parseVisitEntry } from '@yilian/ledger/contracts/records/record';
-import { type MemberId, toGrantId, toMemberId } from '@yilian/ledger/ids';
+import { type MemberId, toGrantId, toMemberId, type TransactionId } from '@yilian/ledger/ids';
 import { verifyLedgerReceipt } from '@yilian/ledger/receipt';
 import { parseSettings } from '@yilian/ledger/settings';
 import { type KeyHash, stateKeys } from '@yilian/ledger/state';
 import type {
+  AwaitOptions,
   ChainBlock,
   ChainHead,
   ChainReader,
@@ -68,6 +70,14 @@ const LAG_HEIGHTS_MAX = 8n;
 const WITNESSES = 3;
 const BEHIND_PAUSE_MS = 60;
 const BEHIND_TRIES = 40;
+const PROOF_WITHIN_MS = 2_000;
+/** How long a node waits for a new state, before the caller looks after other things. */
+const AFTER_WITHIN_MS = 1_500;
+/** A node that has not proven a transaction by then is not waited for alone. */
+const HEDGE_MS = 2_000;
+/** Between rounds in which no node could say anything. */
+const ROUND_PAUSE_MS = 250;
+const BLOCKS_AHEAD_MAX = 4n;
 const EVENTS_PER_ANSWER = 256;
 
 interface CachedSubtree {
@@ -75,6 +85,10 @@ interface CachedSubtree {
   readonly height: bigint;
   readonly readAtMs: number;
 }
+
+type ReceiptTry =
+  | { readonly ok: true; readonly final: FinalTransaction }
+  | { readonly ok: false; readonly error: unknown };
 
 /** The reader, with the headers it believes. */
 export interface VerifiedReader extends ChainReader {
@@ -137,24 +151,39 @@ export function createVerifiedReader(network: Network): VerifiedReader {
     return { values, height, readAtMs: platform.nowMs() };
   }
 
+  function keep(prefix: string, subtree: CachedSubtree): CachedSubtree {
+    if (subtrees.size >= CACHE_ENTRIES_MAX) subtrees.clear();
+    subtrees.set(prefix, subtree);
+    return subtree;
+  }
+
   async function readSubtree(prefix: string): Promise<CachedSubtree> {
-    // Several nodes' newest header first: one node alone could show a state of long ago, in which a
+    // Several nodes' newest header too: one node alone could show a state of long ago, in which a
     // grant is not there yet or not revoked.
-    await currentHead({});
+    const witnessed = currentHead({});
+    witnessed.catch(() => undefined);
     for (let attempt = 0; ; attempt++) {
       try {
+        const expected = network.transport.expectedHeight();
         const { value } = await network.ask(
           ROUTES.getState,
-          { params: { prefix } },
-          (proven, source) => verifySubtreeFrom(proven, prefix, source),
+          {
+            params: { prefix },
+            // The header above carries the proof.
+            ...(expected === null
+              ? {}
+              : { patience: { height: expected + 1n, within: PROOF_WITHIN_MS } }),
+          },
+          async (proven, source) => {
+            await witnessed;
+            return verifySubtreeFrom(proven, prefix, source);
+          },
         );
-        if (subtrees.size >= CACHE_ENTRIES_MAX) subtrees.clear();
-        subtrees.set(prefix, value);
-        return value;
+        return keep(prefix, value);
       } catch (error) {
         const isBehind =
           (error instanceof NetworkError && error.code === 'behind') ||
-          (error instanceof ProblemError && error.code === 'notFinal');
+          (error instanceof ProblemError && ['notFinal', 'nodeBehind'].includes(error.code));
         if (!isBehind || attempt >= BEHIND_TRIES) throw error;
         await platform.wait(BEHIND_PAUSE_MS);
       }
@@ -188,8 +217,36 @@ export function createVerifiedReader(network: Network): VerifiedReader {
     }
   }
 
+  /** Waits at one node until it can prove a state after `height`; undefined when none comes in time. */
+  async function subtreeAfter(height: bigint, hex: string): Promise<CachedSubtree | undefined> {
+    const prefix = hex.slice(0, prefixDigits);
+    for (const node of network.order()) {
+      const source = { node: node.name, route: ROUTES.getState.name };
+      try {
+        const proven = await network.transport.call(node, ROUTES.getState, {
+          params: { prefix },
+          patience: { height: height + 2n, within: AFTER_WITHIN_MS },
+        });
+        const subtree = keep(prefix, await verifySubtreeFrom(proven, prefix, source));
+        const isThin = subtree.values.size < SUBTREE_KEYS_MIN && prefix !== '';
+        return isThin ? undefined : subtree;
+      } catch (error) {
+        // Nothing new, or an answer that must be asked for in another way.
+        if (error instanceof ProblemError) return undefined;
+        if (error instanceof VerificationError) network.reportLie(error);
+        else if (!(error instanceof NetworkError)) throw error;
+      }
+    }
+    return undefined;
+  }
+
   async function state(key: KeyHash, options: ReadOptions = {}): Promise<StateValue> {
-    const subtree = await subtreeOf(key, options);
+    const { after } = options;
+    const subtree =
+      (after === undefined ? undefined : await subtreeAfter(after, toHex(key))) ??
+      (await subtreeOf(key, options));
+    // What is decided on it, nodes shall decide on nothing older.
+    if (options.fresh === true) network.transport.expectHeight(subtree.height);
     return { value: subtree.values.get(toHex(key)), height: subtree.height };
   }
 
@@ -264,6 +321,68 @@ export function createVerifiedReader(network: Network): VerifiedReader {
     return headOf(headers.newest ?? best);
   }
 
+  async function verifyReceipt(
+    id: TransactionId,
+    receipt: ProvenLogEntry,
+    source: Source,
+  ): Promise<FinalTransaction> {
+    const entry = await verifyEntry(receipt, receipt, source);
+    if (!equalBytes(entry.transaction.id, id))
+      throw new VerificationError('receipt', source, 'it is of another transaction');
+    return { ...entry, receipt: encodeMessage(provenLogEntry, receipt) };
+  }
+
+  async function receiptOf(
+    node: NodeEndpoint,
+    id: TransactionId,
+    options: AwaitOptions,
+  ): Promise<FinalTransaction> {
+    const { withinMs, signal } = options;
+    const receipt = await network.transport.call(node, ROUTES.getReceipt, {
+      params: { id },
+      patience: { height: null, within: Math.max(0, Math.min(LIMITS.waitMsMax, withinMs)) },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return verifyReceipt(id, receipt, { node: node.name, route: ROUTES.getReceipt.name });
+  }
+
+  /** One question to each node, the next when one fails or is slow. @throws what all say */
+  async function firstReceipt(id: TransactionId, options: AwaitOptions): Promise<FinalTransaction> {
+    const order = network.order();
+    const { first } = options;
+    const left =
+      first === undefined ? [...order] : [first, ...order.filter((node) => node !== first)];
+    const pending = new Set<Promise<ReceiptTry>>();
+    const ask = (): void => {
+      const node = left.shift();
+      if (node === undefined) return;
+      const asked: Promise<ReceiptTry> = receiptOf(node, id, options)
+        .then(
+          (final): ReceiptTry => ({ ok: true, final }),
+          (error: unknown): ReceiptTry => ({ ok: false, error }),
+        )
+        .finally(() => pending.delete(asked));
+      pending.add(asked);
+    };
+    let failure: unknown;
+    ask();
+    while (pending.size > 0) {
+      const done = new AbortController();
+      const slow = platform.wait(HEDGE_MS, done.signal).then(() => null);
+      const answer = await Promise.race([...pending, slow]);
+      done.abort();
+      if (answer?.ok === true) return answer.final;
+      if (answer !== null) {
+        const { error } = answer;
+        if (error instanceof VerificationError) network.reportLie(error);
+        else if (!(error instanceof ProblemError) && !(error instanceof NetworkError)) throw error;
+        failure = moreTelling(failure, error);
+      }
+      ask();
+    }
+    throw failure;
+  }
+
   return {
     context,
     headers,
@@ -293,12 +412,7 @@ export function createVerifiedReader(network: Network): VerifiedReader {
         const { value } = await network.ask(
           ROUTES.getReceipt,
           { params: { id } },
-          async (receipt: ProvenLogEntry, source): Promise<FinalTransaction> => {
-            const entry = await verifyEntry(receipt, receipt, source);
-            if (!equalBytes(entry.transaction.id, id))
-              throw new VerificationError('receipt', source, 'it is of another transaction');
-            return { ...entry, receipt: encodeMessage(provenLogEntry, receipt) };
-          },
+          (receipt, source) => verifyReceipt(id, receipt, source),
           nodes,
         );
         return value;
@@ -307,6 +421,20 @@ export function createVerifiedReader(network: Network): VerifiedReader {
         if (error instanceof ProblemError && ['notFound', 'notFinal'].includes(error.code))
           return undefined;
         throw error;
+      }
+    },
+    awaitTransaction: async (id, options) => {
+      const endMs = platform.nowMs() + options.withinMs;
+      for (;;) {
+        const withinMs = endMs - platform.nowMs();
+        if (withinMs <= 0 || options.signal?.aborted === true) return undefined;
+        try {
+          return await firstReceipt(id, { ...options, withinMs });
+        } catch (error) {
+          // Absence is not proven: it only means "ask again".
+          if (!(error instanceof ProblemError) || !NOT_YET.has(error.code)) throw error;
+        }
+        await platform.wait(ROUND_PAUSE_MS, options.signal);
       }
     },
     logEntry: async (position) => {
@@ -348,7 +476,13 @@ export function createVerifiedReader(network: Network): VerifiedReader {
     block: async (height) => {
       const { value } = await network.ask(
         ROUTES.getBlock,
-        { params: { height } },
+        {
+          params: { height },
+          // A block that another node has told of may be on its way to this one.
+          ...(height !== 'latest' && height <= headers.trustedHeight + BLOCKS_AHEAD_MAX
+            ? { patience: { height, within: PROOF_WITHIN_MS } }
+            : {}),
+        },
         async (block, source): Promise<ChainBlock> => {
           const { header } = await headers.verify(block, source);
           if (height !== 'latest' && header.height !== height)
@@ -389,15 +523,28 @@ export function createVerifiedReader(network: Network): VerifiedReader {
       const name = toHex(subject.certificateHash);
       const known = certificates.get(name);
       if (known !== undefined) return known;
-      const { value } = await network.ask(
-        ROUTES.getCertificate,
-        { params: { id } },
-        (encoded, source) => verifyCertificateBytes(encoded, subject, source),
-      );
+      const askOf = (among: readonly NodeEndpoint[]): Promise<{ readonly value: Certificate }> =>
+        network.ask(
+          ROUTES.getCertificate,
+          { params: { id } },
+          (encoded, source) => verifyCertificateBytes(encoded, subject, source),
+          among,
+        );
+      // The regulator's node made it; the others have those of the beginning.
+      const makers = network.nodes.filter(({ isRegulator }) => isRegulator);
+      const { value } = await askOf(makers).catch((error: unknown) => {
+        const isFromOutside =
+          error instanceof VerificationError ||
+          error instanceof ProblemError ||
+          error instanceof NetworkError;
+        if (isFromOutside) return askOf(network.nodes);
+        throw error;
+      });
       certificates.set(name, value);
       return value;
     },
     expectHeight: (height) => {
+      network.transport.expectHeight(height);
       if (height > expectedHeight) expectedHeight = height;
     },
   };
@@ -459,6 +606,23 @@ export function createVerifiedReader(network: Network): VerifiedReader {
       );
     return parsing.value;
   }
+}
+
+const NOT_YET: ReadonlySet<string> = new Set([
+  'notFound',
+  'notFinal',
+  'waitTimedOut',
+  'rateLimited',
+  'notReady',
+  'nodeBehind',
+  'shuttingDown',
+]);
+
+/** A lie says most, silence least. */
+function moreTelling(before: unknown, error: unknown): unknown {
+  const weight = (each: unknown): number =>
+    each instanceof VerificationError ? 3 : each instanceof ProblemError ? 2 : each ? 1 : 0;
+  return weight(error) > weight(before) ? error : before;
 }
 
 /** The subtree beside: its last digit differs in the lowest bit. */

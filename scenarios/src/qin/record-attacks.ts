@@ -164,12 +164,7 @@ export async function runRecordAttacks(story: Story): Promise<void> {
 
   const sent = signTransaction(genuine, [community]);
   await postTransaction(url, encodeTransaction(sent));
-  const record = await awaitFinal(
-    doctorA.network,
-    doctorA.reader,
-    transactionId(genuine),
-    'issueRecord',
-  );
+  const record = await awaitFinal(doctorA.reader, transactionId(genuine), 'issueRecord');
   report.check('the same record unchanged is taken', record.leaf.outcome === 'ok');
   await report.refused('F2 the record listed a second time', ['duplicate'], () =>
     postTransaction(url, encodeTransaction(sent)),
