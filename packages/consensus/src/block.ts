@@ -1,6 +1,6 @@
 /** A block: signed header, transactions (opaque here), and the certificate of the block below. */
 import type { Bytes } from '@yilian/crypto/bytes';
-import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import { type Cbor, decode, decodeInPlace, encode } from '@yilian/crypto/cbor';
 import type * as application from './application.ts';
 import { type Certificate, certificateFromCbor, certificateToCbor } from './certificate.ts';
 import { readArray, readBytes, readOptional } from './fields.ts';
@@ -53,9 +53,10 @@ export function encodeBlock(block: Block): Bytes {
   return bytes;
 }
 
-/** @throws CodecError */
+/** Transactions are views of `bytes`, which nobody may write to any more. @throws CodecError */
 export function decodeBlock(bytes: Bytes): Block {
-  const block = blockFromCbor(decode(bytes, { bytesMax: BLOCK_ENCODING_BYTES_MAX, depthMax: 6 }));
+  const limits = { bytesMax: BLOCK_ENCODING_BYTES_MAX, depthMax: 6 };
+  const block = blockFromCbor(decodeInPlace(bytes, limits));
   encodings.set(block, bytes);
   return block;
 }

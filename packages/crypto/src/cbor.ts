@@ -85,13 +85,13 @@ function encodedLength(value: Cbor, depthLeft: number): number {
   return length;
 }
 
-/** Fills a buffer that has exactly the length of what is written. */
+/** Fills a buffer that has room for what is written. */
 class Writer {
   readonly bytes: Uint8Array;
   #at = 0;
 
-  constructor(length: number) {
-    this.bytes = new Uint8Array(length);
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
   }
 
   value(value: Cbor): void {
@@ -169,17 +169,39 @@ class Writer {
 
 /** The one encoding of `value`. @throws CodecError for floats, lone surrogates and values nested over 64 deep */
 export function encode(value: Cbor): Bytes {
-  const writer = new Writer(encodedLength(value, ENCODE_DEPTH_MAX));
-  writer.value(value);
-  return writer.bytes;
+  const bytes = new Uint8Array(encodedLength(value, ENCODE_DEPTH_MAX));
+  new Writer(bytes).value(value);
+  return bytes;
+}
+
+const scratch = new Uint8Array(4_096);
+let isScratchTaken = false;
+
+/**
+ * What `use` makes of the encoding of `value`. The bytes are gone after the call: they lie in one buffer
+ * for all calls, since most encodings are made to be hashed and thrown away.
+ * @throws CodecError as `encode`
+ */
+export function withEncoding<T>(value: Cbor, use: (bytes: Bytes) => T): T {
+  const length = encodedLength(value, ENCODE_DEPTH_MAX);
+  if (length > scratch.length || isScratchTaken) return use(encode(value));
+  isScratchTaken = true;
+  try {
+    new Writer(scratch).value(value);
+    return use(scratch.subarray(0, length));
+  } finally {
+    isScratchTaken = false;
+  }
 }
 
 class Reader {
   readonly #bytes: Bytes;
+  readonly #copies: boolean;
   #at = 0;
 
-  constructor(bytes: Bytes) {
+  constructor(bytes: Bytes, copies: boolean) {
     this.#bytes = bytes;
+    this.#copies = copies;
   }
 
   value(depthLeft: number): Cbor {
@@ -195,9 +217,10 @@ class Reader {
         // −2^53 has a safe argument and is not safe itself.
         return Number.isSafeInteger(value) ? value : -1n - BigInt(argument);
       }
-      case MAJOR.bytes:
-        // A copy: what is decoded outlives the buffer that it came in.
-        return this.#taken(first).slice();
+      case MAJOR.bytes: {
+        const taken = this.#taken(first);
+        return this.#copies ? taken.slice() : taken;
+      }
       case MAJOR.text:
         return readText(this.#taken(first));
       case MAJOR.array:
@@ -303,17 +326,29 @@ function readText(bytes: Bytes): string {
   return text + String.fromCodePoint(...units);
 }
 
+function read(bytes: Bytes, limits: DecodeLimits, copies: boolean): Cbor {
+  if (bytes.length > limits.bytesMax)
+    throw new CodecError('tooLarge', `encoding is longer than ${limits.bytesMax} bytes`);
+  // A plain view: `slice` of a Buffer would share memory with it.
+  const reader = new Reader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), copies);
+  const value = reader.value(limits.depthMax);
+  reader.assertEnd();
+  return value;
+}
+
 /**
- * Strict inverse of `encode`.
+ * Strict inverse of `encode`. What it returns does not share memory with `bytes`.
  * @throws CodecError `malformed`, `notCanonical` (a number or length in a longer form than it needs),
  * `tooLarge`, `tooDeep`
  */
 export function decode(bytes: Bytes, limits: DecodeLimits = DEFAULT_LIMITS): Cbor {
-  if (bytes.length > limits.bytesMax)
-    throw new CodecError('tooLarge', `encoding is longer than ${limits.bytesMax} bytes`);
-  // A plain view: `slice` of a Buffer would share memory with it.
-  const reader = new Reader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
-  const value = reader.value(limits.depthMax);
-  reader.assertEnd();
-  return value;
+  return read(bytes, limits, true);
+}
+
+/**
+ * As `decode`, but byte strings are views of `bytes`, which nobody may write to from now on: for bytes
+ * that are kept as long as their parts anyway.
+ */
+export function decodeInPlace(bytes: Bytes, limits: DecodeLimits = DEFAULT_LIMITS): Cbor {
+  return read(bytes, limits, false);
 }

@@ -6,7 +6,7 @@ import * as cborg from 'cborg';
 import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import { type Bytes, CodecError, equalBytes, fromHex, toHex } from '../src/bytes.ts';
-import { type Cbor, decode, encode } from '../src/cbor.ts';
+import { type Cbor, decode, decodeInPlace, encode, withEncoding } from '../src/cbor.ts';
 import { codeOf } from './support/error-code.ts';
 
 const text = fc.oneof(
@@ -172,6 +172,38 @@ describe('strictness', () => {
   it('refuses numbers of more than 64 bits', () => {
     expect(codeOf(() => encode(2n ** 64n))).toBe('malformed');
     expect(codeOf(() => encode(-(2n ** 64n) - 1n))).toBe('malformed');
+  });
+
+  it('shows the same encoding for the time of a call, also inside another and for long values', () => {
+    fc.assert(
+      fc.property(cbor, cbor, (outer, inner) => {
+        withEncoding(outer, (bytes) => {
+          withEncoding(inner, (nested) => expect(nested).toEqual(encode(inner)));
+          expect(bytes).toEqual(encode(outer));
+        });
+      }),
+    );
+    const long = new Uint8Array(10_000).fill(5);
+    expect(withEncoding(long, (bytes) => bytes.slice())).toEqual(encode(long));
+    expect(() => withEncoding(1, () => codeOf(() => encode(0.5)))).not.toThrow();
+    expect(codeOf(() => withEncoding(0.5, (bytes) => bytes))).toBe('malformed');
+    expect(withEncoding(7, (bytes) => bytes.slice())).toEqual(Uint8Array.of(7));
+  });
+
+  it('in place, reads the same values without copies and refuses the same bytes', () => {
+    fc.assert(
+      fc.property(cbor, fc.array(edit, { maxLength: 1 }), (value, edits) => {
+        const bytes = edited(encode(value), edits);
+        const expected = codeOf(() => decode(bytes));
+        expect(codeOf(() => decodeInPlace(bytes))).toBe(expected);
+        if (expected === 'no error') expect(decodeInPlace(bytes)).toEqual(decode(bytes));
+      }),
+      { numRuns: 400 },
+    );
+    const bytes = encode(Uint8Array.of(1, 2));
+    const inPlace = decodeInPlace(bytes);
+    bytes[1] = 9;
+    expect(inPlace).toEqual(Uint8Array.of(9, 2));
   });
 
   it('hands out own memory, also of a Buffer', () => {

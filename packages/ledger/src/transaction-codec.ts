@@ -3,7 +3,7 @@
  * deterministic CBOR, signatures `[[scheme, key, signature], …]`.
  */
 import { type Bytes, CodecError, concatBytes } from '@yilian/crypto/bytes';
-import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import { type Cbor, decodeInPlace, encode } from '@yilian/crypto/cbor';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { CONTRACTS, contractOf, isTransactionType } from './contracts.ts';
 import { REQUEST_LENGTH, type RequestAccess } from './contracts/consent/request-access.ts';
@@ -24,6 +24,9 @@ export const TRANSACTION_BYTES_MAX: number = 16 * 1024;
 const SIGNATURES_MAX = 16;
 
 const ID_PREFIX: Bytes = concatBytes(Uint8Array.of(0x87), encode(DOMAIN_TAGS.transactionId));
+
+/** Bytes of one signature in a transaction; a list of less than 24 has one byte more. */
+const SIGNATURE_LENGTH = encode(['ed25519', new Uint8Array(32), new Uint8Array(64)]).length;
 
 /** A transaction as it came, with what its bytes alone determine. */
 export interface ParsedTransaction extends Transaction {
@@ -61,11 +64,14 @@ export function transactionId(transaction: UnsignedTransaction): TransactionId {
   return hashTransactionId(encode([DOMAIN_TAGS.transactionId, ...unsignedItems(transaction)]));
 }
 
-/** Strict: whatever parses encodes to the same bytes again. Never throws. */
+/**
+ * Strict: whatever parses encodes to the same bytes again. Never throws. Its parts are views of `bytes`,
+ * which nobody may write to any more.
+ */
 export function parseTransaction(bytes: Bytes): TransactionParsing {
   try {
     const limits = { bytesMax: TRANSACTION_BYTES_MAX, depthMax: 6 };
-    const fields = Fields.of(decode(bytes, limits), 7);
+    const fields = Fields.of(decodeInPlace(bytes, limits), 7);
     const chainId = fields.name();
     const type = fields.any();
     if (!isTransactionType(type)) return reject('malformed');
@@ -82,7 +88,7 @@ export function parseTransaction(bytes: Bytes): TransactionParsing {
       };
     });
     // The id's preimage differs from these bytes in the head and the missing signatures only.
-    const tail = encode(signatureItems(signatures)).length;
+    const tail = 1 + signatures.length * SIGNATURE_LENGTH;
     const preimage = concatBytes(ID_PREFIX, bytes.subarray(1, bytes.length - tail));
     return {
       ok: true,

@@ -96,7 +96,7 @@ const rows: readonly Row[] = [
         good.subarray(at + 3),
       );
     },
-    expected: 'malformed',
+    expected: 'notCanonical',
   },
   {
     rule: 'T-1',
