@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import {
@@ -15,7 +16,7 @@ import {
 import { type Cbor, decode, encode } from '../src/cbor.ts';
 import { bindChain, bindSuite } from '../src/context.ts';
 import { DOMAIN_TAGS } from '../src/domain-tags.ts';
-import { hmacSha256, ripemd160, sha256 } from '../src/hash.ts';
+import { hmacSha256, ripemd160, sha256, useNativeSha256 } from '../src/hash.ts';
 
 const cbor = fc.letrec<{ value: Cbor }>((tie) => ({
   value: fc.oneof(
@@ -259,5 +260,25 @@ describe('domain tags', () => {
       ),
     ]);
     expect(new Set(bound).size).toBe(bound.length);
+  });
+});
+
+describe('a native SHA-256', () => {
+  const native = (bytes: Uint8Array): Uint8Array =>
+    new Uint8Array(createHash('sha256').update(bytes).digest());
+
+  it('is taken, and gives what the portable one gave', () => {
+    const before = sha256(utf8('a text'));
+    useNativeSha256(native);
+    expect(sha256(utf8('a text'))).toEqual(before);
+  });
+
+  test.each([
+    ['another hash', (bytes: Uint8Array): Uint8Array => native(native(bytes))],
+    ['a shortened one', (bytes: Uint8Array): Uint8Array => native(bytes).subarray(0, 16)],
+    ['SHA-256 of the first block only', (bytes: Uint8Array) => native(bytes.subarray(0, 55))],
+  ])('%s is refused and changes nothing', (_, other) => {
+    expect(() => useNativeSha256(other)).toThrow('not SHA-256');
+    expect(sha256(utf8('a text'))).toEqual(native(utf8('a text')));
   });
 });

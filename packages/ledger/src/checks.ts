@@ -12,7 +12,7 @@
  */
 import { type Bytes, CodecError, concatBytes, utf8 } from '@yilian/crypto/bytes';
 import { parseCapsule, verifyCapsule } from '@yilian/crypto/capsule';
-import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import { type Cbor, decode, encode, withEncoding } from '@yilian/crypto/cbor';
 import { type ChainContext, type Suite, bindChain } from '@yilian/crypto/context';
 import { type Curve, PointError } from '@yilian/crypto/curve';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
@@ -29,7 +29,8 @@ const SUITES: readonly Suite[] = ['intl', 'paper'];
 
 function makeCheck(parts: Omit<Check, 'id'>): Check {
   const { scheme, key, message, signature } = parts;
-  return { id: sha256(encode([scheme, key, message, signature])), ...parts };
+  const id = withEncoding([scheme, key, message, signature], sha256);
+  return { id, scheme, key, message, signature };
 }
 
 export function signatureCheck(key: Bytes, message: Bytes, signature: Bytes): Check {

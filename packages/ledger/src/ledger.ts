@@ -95,6 +95,8 @@ export function createLedger(options: LedgerOptions): Ledger {
   let finalized: { readonly overlay: Overlay; readonly height: number } | undefined;
   /** The state after everything in the mempool, above one committed height. */
   let pending: { readonly state: State; readonly height: number } | undefined;
+  /** Of the committed chain: it never changes. */
+  let chainId: string | undefined;
   /** What the same bytes told before: they are immutable by convention. */
   const inspections = new WeakMap<Bytes, InspectionResult>();
 
@@ -170,7 +172,7 @@ export function createLedger(options: LedgerOptions): Ledger {
     },
 
     inspect(tx) {
-      const result = inspectOnce(tx, committed().meta.chainId);
+      const result = inspectOnce(tx, (chainId ??= committed().meta.chainId));
       return result.ok ? { ok: true, checks: result.checks } : result;
     },
 

@@ -1,6 +1,6 @@
 /** The state as contracts see it: keys by name and parts, values in bytes; and the unproved look-ups. */
 import type { Bytes } from '@yilian/crypto/bytes';
-import { type Cbor, encode } from '@yilian/crypto/cbor';
+import { type Cbor, withEncoding } from '@yilian/crypto/cbor';
 import { sha256 } from '@yilian/crypto/hash';
 import { valueKey } from './state-tree.ts';
 import { type Overlay, type Store, bytesToKey, numberKey, readNumber } from './store.ts';
@@ -9,14 +9,28 @@ import { type Overlay, type Store, bytesToKey, numberKey, readNumber } from './s
 export type KeyHash = Bytes;
 
 function keyHash(...items: readonly Cbor[]): KeyHash {
-  return sha256(encode(items));
+  return withEncoding(items, sha256);
+}
+
+/** Keys that recur: senders are asked for with every transaction. */
+const RECURRING_MAX = 4_096;
+const recurring = new Map<string, KeyHash>();
+
+function recurringKeyHash(kind: string, part: Bytes): KeyHash {
+  const name = kind + bytesToKey(part);
+  const known = recurring.get(name);
+  if (known !== undefined) return known;
+  const made = keyHash(kind, part);
+  if (recurring.size >= RECURRING_MAX) recurring.clear();
+  recurring.set(name, made);
+  return made;
 }
 
 /** Every kind of state key; clients use the same functions to ask for proofs. */
 export const stateKeys = {
   settings: (): KeyHash => keyHash('settings'),
-  member: (id: Bytes): KeyHash => keyHash('member', id),
-  memberKey: (key: Bytes): KeyHash => keyHash('memberKey', key),
+  member: (id: Bytes): KeyHash => recurringKeyHash('member', id),
+  memberKey: (key: Bytes): KeyHash => recurringKeyHash('memberKey', key),
   patient: (commitment: Bytes): KeyHash => keyHash('patient', commitment),
   nodeKey: (member: Bytes): KeyHash => keyHash('nodeKey', member),
   verdict: (evidenceHash: Bytes): KeyHash => keyHash('verdict', evidenceHash),

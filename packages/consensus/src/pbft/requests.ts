@@ -22,7 +22,7 @@ const COMPLAINTS_MAX = 6;
 
 /** A hash as a map key: half as long as hexadecimal and made at once. */
 function nameOf(hash: Bytes): string {
-  return String.fromCharCode(...hash);
+  return Reflect.apply(String.fromCharCode, undefined, hash);
 }
 
 function elapsedMs(state: ReplicaState, sinceNs: bigint): number {
