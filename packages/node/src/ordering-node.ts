@@ -20,6 +20,7 @@ import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode } from '@yilian/crypto/cbor';
 import { bindChain } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { useNativeSha256 } from '@yilian/crypto/hash';
 import { publicKey } from '@yilian/crypto/signature';
 import { createLedger } from '@yilian/ledger/ledger';
 import { FinalBlocks } from './ordering/final-blocks.ts';
@@ -223,6 +224,7 @@ const WAL_PAYLOAD_BYTES_MAX = 64 * 1024 * 1024;
  * @throws StorageError when the disk is damaged or belongs to another chain
  */
 export async function createOrderingNode(options: OrderingOptions): Promise<OrderingNode> {
+  useNativeSha256(sha256);
   const { genesis, peers, disk = diskOf(options.directory) } = options;
   const settings = { ...DEFAULT_SETTINGS, ...options.settings };
   const clockNs = options.clockNs ?? systemClockNs;
@@ -288,6 +290,7 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
     clockNs,
     onEvent,
     onSettled: (txs) => {
+      verifier.forget(txs);
       if (mempool.count > 0) for (const tx of txs) mempool.release(nameOfTransaction(tx));
     },
     onDropped: (hashes) => {

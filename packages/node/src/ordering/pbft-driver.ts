@@ -26,7 +26,7 @@ import type { LogEvent } from '../ordering-node.ts';
 import type { Peers } from '../peers/peers.ts';
 import type { ChainStore } from '../storage/chain-store.ts';
 import type { WriteAheadLog } from '../storage/write-ahead-log.ts';
-import { sha256Of } from '../verification/sha256.ts';
+import { sha256, sha256Name } from '../verification/sha256.ts';
 import type { TransactionVerifier } from '../verification/transaction-verifier.ts';
 import { toVerified } from '../verification/verified-transactions.ts';
 import { verifySignature } from '../verification/verify-signature.ts';
@@ -57,7 +57,7 @@ export interface DriverOptions {
 export interface PbftDriver {
   start(): void;
   /** The application's word on a transaction whose checks hold; `ok` = it is on its way into a block. */
-  admit(tx: Bytes, checks: readonly string[]): Promise<Refusal | 'admitted'>;
+  admit(tx: Bytes, checks: readonly Bytes[]): Promise<Refusal | 'admitted'>;
   /** Height in work, view and the primary's key. */
   position(): { readonly height: bigint; readonly view: bigint; readonly primary: Bytes };
   /** Last height that is final here, with its app hash and time. */
@@ -71,7 +71,7 @@ const NO_KEY = new Uint8Array(32);
 
 interface Admission {
   readonly tx: Bytes;
-  readonly checks: readonly string[];
+  readonly checks: readonly Bytes[];
   readonly settle: (answer: Refusal | 'admitted') => void;
 }
 
@@ -114,7 +114,7 @@ class Driver implements PbftDriver {
       key,
       sign,
       verifySignature,
-      hash: sha256Of,
+      hash: sha256,
       settings,
       tip,
       wal: records,
@@ -124,7 +124,7 @@ class Driver implements PbftDriver {
     this.#enqueue(created.effects);
   }
 
-  admit(tx: Bytes, checks: readonly string[]): Promise<Refusal | 'admitted'> {
+  admit(tx: Bytes, checks: readonly Bytes[]): Promise<Refusal | 'admitted'> {
     return new Promise((settle) => {
       this.#admissions.push({ tx, checks, settle });
       if (this.#admitting) return;
@@ -310,7 +310,7 @@ class Driver implements PbftDriver {
     } while (this.#committing !== undefined);
   }
 
-  #checkNew(tx: Bytes, checks: readonly string[], ahead: readonly Bytes[]): Refusal | undefined {
+  #checkNew(tx: Bytes, checks: readonly Bytes[], ahead: readonly Bytes[]): Refusal | undefined {
     const state = this.#state;
     if (state === undefined || this.#isDown) return { code: 'unavailable' };
     const { requests, settings } = state;
@@ -320,7 +320,7 @@ class Driver implements PbftDriver {
     )
       return { code: 'mempoolFull' };
     // It came from a peer before: the application has it, and it is on its way.
-    if (requests.pending.has(toHex(sha256Of(tx)))) return undefined;
+    if (requests.pending.has(sha256Name(tx))) return undefined;
     this.#judged.add(tx);
     const outcome = this.#options.application.checkTransaction(
       tx,
@@ -398,7 +398,7 @@ class Driver implements PbftDriver {
   #dropUnfit(candidates: readonly Bytes[], chosen: readonly Bytes[]): void {
     if (chosen.length === candidates.length) return;
     const kept = new Set(chosen);
-    const hashes = candidates.filter((tx) => !kept.has(tx)).map(sha256Of);
+    const hashes = candidates.filter((tx) => !kept.has(tx)).map(sha256);
     this.#options.onDropped(hashes);
     this.#feed({ kind: 'requestsDropped', hashes });
   }

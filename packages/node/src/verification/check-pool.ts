@@ -21,10 +21,19 @@ const BATCHES_PER_WORKER = 2;
 /** Checks that the main thread decides in one go when there are no workers: about two milliseconds. */
 const INLINE_BATCH = 24;
 
+/** One call of `verify`. */
+interface Question {
+  readonly answers: boolean[];
+  left: number;
+  readonly resolve: (answers: readonly boolean[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
 interface Job {
   readonly check: Check;
-  readonly settle: (holds: boolean) => void;
-  readonly fail: (error: Error) => void;
+  readonly question: Question;
+  /** Place of the check in its question. */
+  readonly place: number;
 }
 
 interface Lane {
@@ -61,17 +70,8 @@ class Pool implements CheckPool {
     if (checks.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       const answers = Array.from<boolean>({ length: checks.length }).fill(false);
-      let left = checks.length;
-      for (const [i, check] of checks.entries())
-        this.#waiting.push({
-          check,
-          settle: (holds) => {
-            answers[i] = holds;
-            left -= 1;
-            if (left === 0) resolve(answers);
-          },
-          fail: reject,
-        });
+      const question: Question = { answers, left: checks.length, resolve, reject };
+      for (const [place, check] of checks.entries()) this.#waiting.push({ check, question, place });
       this.#schedule();
     });
   }
@@ -121,7 +121,11 @@ class Pool implements CheckPool {
   }
 
   #settle(batch: readonly Job[], answers: Uint8Array): void {
-    for (const [i, job] of batch.entries()) job.settle(answers[i] === 1);
+    for (const [i, { question, place }] of batch.entries()) {
+      question.answers[place] = answers[i] === 1;
+      question.left -= 1;
+      if (question.left === 0) question.resolve(question.answers);
+    }
   }
 
   #addLane(): void {
@@ -147,7 +151,7 @@ class Pool implements CheckPool {
     this.#closed = error;
     const jobs = [...this.#waiting, ...this.#lanes.flatMap(({ batches }) => batches.flat())];
     this.#waiting = [];
-    for (const job of jobs) job.fail(error);
+    for (const { question } of jobs) question.reject(error);
   }
 }
 

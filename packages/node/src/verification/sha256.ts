@@ -2,23 +2,15 @@
 import { hash } from 'node:crypto';
 import type { Bytes } from '@yilian/crypto/bytes';
 
-export function sha256(bytes: Bytes): Bytes {
-  const digest = hash('sha256', bytes, 'buffer');
-  return new Uint8Array(digest.buffer, digest.byteOffset, digest.length);
+/** As a Map key: one character per byte. */
+export function sha256Name(bytes: Bytes): string {
+  return hash('sha256', bytes, 'binary');
 }
 
-/** Shorter inputs (nodes of Merkle trees) are hashed once anyway. */
-const REMEMBERED_BYTES_MIN = 100;
-
-const digests = new WeakMap<Bytes, Bytes>();
-
-/** As `sha256`, remembered by identity: one copy of a transaction is hashed once on its way. */
-export function sha256Of(bytes: Bytes): Bytes {
-  if (bytes.length < REMEMBERED_BYTES_MIN) return sha256(bytes);
-  let digest = digests.get(bytes);
-  if (digest === undefined) {
-    digest = sha256(bytes);
-    digests.set(bytes, digest);
-  }
+/** By way of text: a digest of its own as a Buffer costs more than the hashing of a transaction. */
+export function sha256(bytes: Bytes): Bytes {
+  const text = hash('sha256', bytes, 'binary');
+  const digest = new Uint8Array(32);
+  for (let i = 0; i < 32; i++) digest[i] = text.charCodeAt(i);
   return digest;
 }

@@ -2,11 +2,11 @@
  * From bytes to verified transactions: what the application's `inspect` asks for is checked by the pool,
  * once per transaction and replica. Nothing here is shared between replicas: each verifies for itself.
  */
-import type { Application, Refusal } from '@yilian/consensus/application';
+import type { Application, Check, Refusal } from '@yilian/consensus/application';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { CheckPool } from './check-pool.ts';
+import { SharedChecks } from './shared-checks.ts';
 import {
-  nameOf,
   nameOfTransaction,
   VerifiedTransactions,
   type VerifiedTransaction,
@@ -19,6 +19,8 @@ export type Verification =
 export interface TransactionVerifier {
   /** One verdict per transaction, in order. */
   verify(txs: readonly Bytes[]): Promise<readonly Verification[]>;
+  /** Frees what is remembered of transactions that are final. */
+  forget(txs: readonly Bytes[]): void;
   /** Checks under way. */
   pending(): number;
 }
@@ -26,15 +28,26 @@ export interface TransactionVerifier {
 const REMEMBERED_BYTES_MAX = 12 * 1024 * 1024;
 const SIGNATURE_INVALID: Verification = { ok: false, rejection: { code: 'signatureInvalid' } };
 
+/** A transaction whose checks are under way. The same bytes asked for twice at a time are checked once. */
+interface Pending {
+  readonly name: string;
+  readonly tx: Bytes;
+  readonly checks: readonly Check[];
+  verdict: Verification | undefined;
+  /** Resolves when `verdict` is there. */
+  done: Promise<void> | undefined;
+}
+
 export function createTransactionVerifier(
   application: Pick<Application, 'inspect'>,
   pool: CheckPool,
 ): TransactionVerifier {
   const known = new VerifiedTransactions(REMEMBERED_BYTES_MAX);
-  // The same bytes asked for twice at a time (a block overtakes a request) are checked once.
-  const underWay = new Map<string, Promise<Verification>>();
+  const shared = new SharedChecks(pool);
+  const underWay = new Map<string, Pending>();
 
-  const start = (name: string, tx: Bytes): Verification | Promise<Verification> => {
+  const look = (tx: Bytes, fresh: Pending[]): Verification | Pending => {
+    const name = nameOfTransaction(tx);
     const remembered = known.get(name);
     if (remembered !== undefined) return { ok: true, transaction: remembered };
     const running = underWay.get(name);
@@ -42,26 +55,50 @@ export function createTransactionVerifier(
     const inspection = application.inspect(tx);
     if (!inspection.ok) return inspection;
     const { checks } = inspection;
-    const verification = pool.verify(checks).then((answers): Verification => {
-      if (!answers.every(Boolean)) return SIGNATURE_INVALID;
-      const transaction = { tx, checks: checks.map(({ id }) => nameOf(id)) };
-      known.add(name, transaction);
-      return { ok: true, transaction };
-    });
-    underWay.set(name, verification);
-    const forget = (): void => void underWay.delete(name);
-    verification.then(forget, forget);
-    return verification;
+    const pending: Pending = { name, tx, checks, verdict: undefined, done: undefined };
+    underWay.set(name, pending);
+    fresh.push(pending);
+    return pending;
+  };
+
+  /** All checks of `fresh` in one question to the pool. */
+  const start = async (fresh: readonly Pending[]): Promise<void> => {
+    try {
+      const answers = await shared.verify(fresh.map(({ checks }) => checks));
+      for (const [i, pending] of fresh.entries()) {
+        const { name, tx, checks } = pending;
+        if (answers[i] === true) {
+          const transaction = { tx, checks: checks.map(({ id }) => id) };
+          known.add(name, transaction);
+          pending.verdict = { ok: true, transaction };
+        } else pending.verdict = SIGNATURE_INVALID;
+      }
+    } finally {
+      for (const { name } of fresh) underWay.delete(name);
+    }
   };
   return {
     verify: async (txs) => {
-      const started = txs.map((tx) => start(nameOfTransaction(tx), tx));
+      const fresh: Pending[] = [];
+      const looked = txs.map((tx) => look(tx, fresh));
+      if (fresh.length > 0) {
+        const done = start(fresh);
+        for (const pending of fresh) pending.done = done;
+      }
       const verdicts: Verification[] = [];
-      for (const verdict of started) {
-        // oxlint-disable-next-line no-await-in-loop -- all are under way; what is known needs no wait
-        verdicts.push(verdict instanceof Promise ? await verdict : verdict);
+      for (const each of looked) {
+        if ('ok' in each) {
+          verdicts.push(each);
+          continue;
+        }
+        // oxlint-disable-next-line no-await-in-loop -- all are under way; what is there needs no wait
+        if (each.verdict === undefined) await each.done;
+        verdicts.push(each.verdict ?? SIGNATURE_INVALID);
       }
       return verdicts;
+    },
+    forget: (txs) => {
+      for (const tx of txs) known.forget(nameOfTransaction(tx));
     },
     pending: () => pool.pending(),
   };

@@ -6,7 +6,7 @@
  */
 import type { Verified } from '@yilian/consensus/application';
 import type { Bytes } from '@yilian/crypto/bytes';
-import { sha256Of } from './sha256.ts';
+import { sha256Name } from './sha256.ts';
 
 /** Bytes as a Map key: one character per byte. */
 export function nameOf(bytes: Bytes): string {
@@ -14,14 +14,14 @@ export function nameOf(bytes: Bytes): string {
 }
 
 export function nameOfTransaction(tx: Bytes): string {
-  return nameOf(sha256Of(tx));
+  return sha256Name(tx);
 }
 
 export interface VerifiedTransaction {
   /** The one copy of these bytes that this node works on. */
   readonly tx: Bytes;
-  /** Names of its checks, all of which hold. */
-  readonly checks: readonly string[];
+  /** Ids of its checks, all of which hold. */
+  readonly checks: readonly Bytes[];
 }
 
 export class VerifiedTransactions {
@@ -52,11 +52,27 @@ export class VerifiedTransactions {
     this.#young.set(name, entry);
     this.#bytes += entry.tx.length;
   }
+
+  /** A transaction that is final comes no more, or not often. */
+  forget(name: string): void {
+    const entry = this.#young.get(name);
+    if (entry !== undefined) this.#bytes -= entry.tx.length;
+    this.#young.delete(name);
+    this.#old.delete(name);
+  }
 }
 
 /** The checks of some transactions, for one call of the application. */
 export function toVerified(transactions: readonly VerifiedTransaction[]): Verified {
-  const names = new Set<string>();
-  for (const { checks } of transactions) for (const name of checks) names.add(name);
-  return { has: (id) => names.has(nameOf(id)) };
+  // The application hands back the very ids that it asked for, unless it read the bytes anew.
+  const same = new Set<Bytes>();
+  for (const { checks } of transactions) for (const id of checks) same.add(id);
+  let names: Set<string> | undefined;
+  return {
+    has: (id) => {
+      if (same.has(id)) return true;
+      names ??= new Set(Array.from(same, nameOf));
+      return names.has(nameOf(id));
+    },
+  };
 }

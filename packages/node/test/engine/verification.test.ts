@@ -3,9 +3,11 @@ import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Check } from '@yilian/consensus/application';
 import { verifySignature as verifyPurely } from '@yilian/crypto/signature';
-import { pointsCheck, signatureCheck } from '@yilian/ledger/checks';
+import { epochKeyCheck, pointsCheck, signatureCheck } from '@yilian/ledger/checks';
+import { sha256 as portableSha256 } from '@noble/hashes/sha2.js';
 import { decodeCheckFrame, encodeCheckFrame } from '../../src/verification/check-frame.ts';
 import { type CheckPool, createCheckPool } from '../../src/verification/check-pool.ts';
+import { sha256, sha256Name } from '../../src/verification/sha256.ts';
 import { createTransactionVerifier } from '../../src/verification/transaction-verifier.ts';
 import { createSigner, verifySignature } from '../../src/verification/verify-signature.ts';
 import { keysOf } from './consortium.ts';
@@ -38,6 +40,15 @@ function badCheck(i: number): Check {
 const isGood = (i: number): boolean => i % 3 !== 0;
 const inspectGood = (): { ok: true; checks: Check[] } => ({ ok: true, checks: [goodCheck(1)] });
 const inspectBad = (): { ok: true; checks: Check[] } => ({ ok: true, checks: [badCheck(1)] });
+
+test("the platform's SHA-256 is the portable one", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      expect(sha256(bytes)).toEqual(portableSha256(bytes));
+      expect(Buffer.from(sha256Name(bytes), 'latin1')).toEqual(Buffer.from(sha256(bytes)));
+    }),
+  );
+});
 
 describe("the platform's Ed25519", () => {
   test('gives the answer of the pure rule for honest, bent and random signatures', () => {
@@ -152,6 +163,74 @@ describe('transaction verifier', () => {
     expect(checked).toBe(1);
     await verifier.verify([message(2)]);
     expect(checked).toBe(2);
+  });
+
+  /** Counts checks by scheme; `holds` decides all of them. */
+  function countingPool(holds: () => boolean): { pool: CheckPool; made: string[] } {
+    const made: string[] = [];
+    const verify = async (checks: readonly Check[]): Promise<boolean[]> => {
+      made.push(...checks.map(({ scheme }) => scheme));
+      await Promise.resolve();
+      return checks.map(holds);
+    };
+    return { made, pool: { verify, pending: () => 0, close: () => Promise.resolve() } };
+  }
+
+  const epochKey = (): Check =>
+    epochKeyCheck({
+      chainId: 'chain',
+      institution: 'hospital',
+      epoch: 1,
+      a: new Uint8Array(48),
+      proof: new Uint8Array(64),
+    });
+  let serial = 0;
+  const inspectRecord = (): { ok: true; checks: Check[] } => ({
+    ok: true,
+    checks: [goodCheck((serial += 1)), epochKey()],
+  });
+
+  test('the key of an epoch is checked once for all records that carry it', async () => {
+    const { pool, made } = countingPool(() => true);
+    const verifier = createTransactionVerifier({ inspect: inspectRecord }, pool);
+    const first = verifier.verify([message(1), message(2)]);
+    const verdicts = [...(await first), ...(await verifier.verify([message(3)]))];
+    expect(verdicts.map(({ ok }) => ok)).toEqual([true, true, true]);
+    expect(made.filter((scheme) => scheme === 'epochKey')).toHaveLength(1);
+    expect(made.filter((scheme) => scheme === 'ed25519')).toHaveLength(3);
+  });
+
+  test('an epoch key that does not hold refuses every record, and is asked for again', async () => {
+    let holds = false;
+    const { pool, made } = countingPool(() => holds);
+    const verifier = createTransactionVerifier({ inspect: inspectRecord }, pool);
+    const refused = await verifier.verify([message(1), message(2)]);
+    expect(refused.map(({ ok }) => ok)).toEqual([false, false]);
+    holds = true;
+    const [taken] = await verifier.verify([message(1)]);
+    expect(taken?.ok).toBe(true);
+    expect(made.filter((scheme) => scheme === 'epochKey')).toHaveLength(2);
+  });
+
+  test('one bad transaction of a message does not refuse the others', async () => {
+    const pool = openPool(0);
+    const bad = message(2);
+    const inspect = (tx: Uint8Array): { ok: true; checks: Check[] } =>
+      tx === bad ? inspectBad() : inspectGood();
+    const verifier = createTransactionVerifier({ inspect }, pool);
+    const verdicts = await verifier.verify([message(1), bad, message(3)]);
+    expect(verdicts.map(({ ok }) => ok)).toEqual([true, false, true]);
+  });
+
+  test('what is final is forgotten, and checked again when it comes back', async () => {
+    const { pool, made } = countingPool(() => true);
+    const verifier = createTransactionVerifier({ inspect: inspectGood }, pool);
+    await verifier.verify([message(1), message(2)]);
+    verifier.forget([message(1)]);
+    await verifier.verify([message(2)]);
+    expect(made).toHaveLength(2);
+    await verifier.verify([message(1)]);
+    expect(made).toHaveLength(3);
   });
 
   test('a failed check is not remembered as a good one', async () => {
