@@ -4,10 +4,12 @@
  * certificate of the highest view names it.
  */
 import { equalBytes, toHex } from '@yilian/crypto/bytes';
+import type { Block } from '../block.ts';
 import { verifyCertificate } from '../certificate.ts';
 import { headerId } from '../header.ts';
 import { isWeakQuorum, powerOf } from '../validator-set.ts';
 import type { NewView, PreparedCertificate, ViewChange } from './messages.ts';
+import { examineBlock } from './normal-case.ts';
 import { signedBody } from './signed-body.ts';
 import {
   broadcast,
@@ -125,23 +127,33 @@ export function onViewChange(state: ReplicaState, message: ViewChange): void {
   const { work } = state;
   if (work.executing !== undefined) return;
   const stored = work.viewChanges.get(message.signer);
-  const body = bodyOf(message);
+  const body = bodyOf(state, message);
   // PB-14: one place per signer, whatever views it invents.
   const isNewer = stored === undefined || message.view > stored.view;
   if (!isNewer && (body === undefined || message.view !== stored.view)) return;
   if (!isValidViewChange(state, message)) return;
-  if (body !== undefined) work.bodies.set(toHex(body.id), body.block);
+  if (body !== undefined && isWhole(state, body)) work.bodies.set(toHex(body.id), body.block);
   if (isNewer) work.viewChanges.set(message.signer, { ...message, block: null });
 }
 
-/** The attached block, if it is the one that the certificate names. */
-function bodyOf(
-  message: ViewChange,
-): { readonly id: Uint8Array; readonly block: NonNullable<ViewChange['block']> } | undefined {
+interface Body {
+  readonly id: Uint8Array;
+  readonly block: Block;
+}
+
+/** The attached block, if its header is the one that the certificate names and the block is missing here. */
+function bodyOf(state: ReplicaState, message: ViewChange): Body | undefined {
   const { block, prepared } = message;
   if (block === null || prepared === null) return undefined;
-  const id = headerId(block.header);
-  return equalBytes(id, prepared.blockId) ? { id, block } : undefined;
+  const id = prepared.blockId;
+  if (state.work.bodies.has(toHex(id))) return undefined;
+  return equalBytes(headerId(block.header), id) ? { id, block } : undefined;
+}
+
+/** PB-11: the certificate names the header alone; what rides along with it may be anything. */
+function isWhole(state: ReplicaState, { id, block }: Body): boolean {
+  const { bodyRefusal, headerRefusal } = examineBlock(state, block, id);
+  return bodyRefusal === undefined && headerRefusal === undefined;
 }
 
 /**
