@@ -290,6 +290,12 @@ export const PROBLEMS = {
     detail: 'No such record is final at this node.',
     next: 'Wait for a block, or check the record id.',
   },
+  evidenceInvalid: {
+    status: 422,
+    title: 'Evidence does not convict',
+    detail: 'The evidence does not show that the node signed a wrong share for this access.',
+    next: 'Nothing: the node stands as it stood.',
+  },
   // requests and inbox
   commitmentMismatch: {
     status: 422,

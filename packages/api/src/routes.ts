@@ -82,6 +82,7 @@ import {
 } from './parameter.ts';
 import type { ProblemCode } from './problem.ts';
 import { type Route, cborBytes } from './route.ts';
+import { type ShareEvidence, shareEvidence } from './share-evidence.ts';
 import { LIMITS } from './sizes.ts';
 
 /** No parameters. */
@@ -587,6 +588,23 @@ const postReEncryption: Route<NoValues, NoValues, ReEncryptionPost, ReEncryption
   service: 'reEncryption',
 };
 
+const postEvidence: Route<NoValues, NoValues, ShareEvidence, Submitted> = {
+  name: 'postEvidence',
+  method: 'POST',
+  path: '/v1/evidence',
+  summary: 'Accuse a node of a wrong share, with what it signed.',
+  params: {},
+  query: {},
+  auth: { kind: 'signed', carrier: 'body', signer: 'grantee' },
+  request: { kind: 'cbor', codec: shareEvidence, bytesMax: LIMITS.bodyBytesMax },
+  answer: { kind: 'cbor', codec: submitted, bytesMax: LIMITS.answerBytesMax },
+  status: 202,
+  proof: "receipt of the regulator's verdict",
+  problems: ['grantUnknown', 'notGrantee', 'recordUnknown', 'evidenceInvalid', 'refused'],
+  cost: 10,
+  service: 'registration',
+};
+
 const postEpochKey: Route<NoValues, NoValues, EpochKeyPost, EpochKeyAnswer> = {
   name: 'postEpochKey',
   method: 'POST',
@@ -765,6 +783,7 @@ export const ROUTES: {
   readonly streamInbox: typeof streamInbox;
   readonly postSearch: typeof postSearch;
   readonly postReEncryption: typeof postReEncryption;
+  readonly postEvidence: typeof postEvidence;
   readonly postEpochKey: typeof postEpochKey;
   readonly postInstitutionRecord: typeof postInstitutionRecord;
   readonly getLocation: typeof getLocation;
@@ -798,6 +817,7 @@ export const ROUTES: {
   streamInbox,
   postSearch,
   postReEncryption,
+  postEvidence,
   postEpochKey,
   postInstitutionRecord,
   getLocation,

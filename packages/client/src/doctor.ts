@@ -8,6 +8,7 @@ import type { EpochKeyAnswer } from '@yilian/api/messages-institution';
 import { ciphertextAnnouncement } from '@yilian/api/messages-institution';
 import { encodeMessage } from '@yilian/api/codec';
 import { ROUTES } from '@yilian/api/routes';
+import type { ShareEvidence } from '@yilian/api/share-evidence';
 import { sealAccess } from '@yilian/api/sealed-documents';
 import { encodeUnsignedTransaction } from '@yilian/api/unsigned-transaction';
 import { type Bytes, CodecError, equalBytes, toHex } from '@yilian/crypto/bytes';
@@ -47,6 +48,7 @@ import {
   signTransaction,
   transactionId,
 } from '@yilian/ledger/transaction-codec';
+import { accuse, type AccusationResult, keepEvidence } from './accusation.ts';
 import { type AccessWish, type Handle, sealAccessWish } from './access-request.ts';
 import type { ChainReader, FinalTransaction } from './chain-reader.ts';
 import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';
@@ -64,7 +66,6 @@ import {
   type SealedDraft,
   type StoreAttestation,
 } from './record-sealing.ts';
-import type { ShareEvidence } from './share-evidence.ts';
 import { fetchRecord, type StoredRecord } from './stored-record.ts';
 import { awaitFinal, expiryHeight, submitBody, submitTransaction } from './submission.ts';
 import type { NodeEndpoint } from './transport.ts';
@@ -159,6 +160,8 @@ export interface Doctor {
     readonly onProgress?: OnProgress;
     readonly onEvidence?: (evidence: ShareEvidence) => void;
   }): Promise<GrantedRecord>;
+  /** Sends the regulator the evidence of wrong shares that it could not be told of yet. */
+  reportEvidence(): Promise<AccusationResult>;
   /** What this doctor wrote, by the author slot: without asking, without a trace. */
   openOwnRecord(recordId: RecordId): Promise<OpenRecord>;
   /** Erases d and everything else of a grant; states it on chain when the grant has ended. */
@@ -566,6 +569,7 @@ export function createDoctor(
       onProgress?.({ step: 'fetching', done: 0, total: ledgerRecord.length });
       const objectKey = deriveObjectKey(context, hit.locationSecret, hit.recordId);
       const stored = await checkCiphertext(ledgerRecord, objectKey);
+      const found: ShareEvidence[] = [];
       try {
         onProgress?.({ step: 'access', done: 0 });
         const accessNonce = randomBytes(16);
@@ -596,7 +600,10 @@ export function createDoctor(
           labelIndex: label,
           number,
           opens: (candidate) => trySlots(stored, [candidate]).good.length > 0,
-          ...(onEvidence === undefined ? {} : { onEvidence }),
+          onEvidence: (each) => {
+            found.push(each);
+            onEvidence?.(each);
+          },
         });
         onProgress?.({ step: 'opening', done: servedBy.length, total: grant.commitments.length });
         const open = await openBySlotKeys(network, reader, stored, [slotKey]);
@@ -605,8 +612,14 @@ export function createDoctor(
       } catch (error) {
         await stored.dispose();
         throw error;
+      } finally {
+        // Whether the record opened or not; a regulator that is away is told the next time.
+        await keepEvidence(keyring, found);
+        await accuse(network, keyring, signer);
       }
     },
+
+    reportEvidence: () => accuse(network, keyring, signer),
 
     openOwnRecord: async (recordId) => {
       const ledgerRecord = await requireRecord(recordId);

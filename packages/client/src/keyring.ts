@@ -79,6 +79,8 @@ export interface MemberKeyring {
   readonly hpkeSeed: Bytes;
   readonly certificate: Bytes | null;
   readonly grants: readonly HeldGrant[];
+  /** Evidence of wrong shares (api/share-evidence) that the regulator has not taken yet. */
+  readonly evidence: readonly Bytes[];
 }
 
 export type Keyring = PatientKeyring | MemberKeyring;
@@ -157,6 +159,7 @@ export function createMemberKeyring(input: {
     hpkeSeed: randomBytes(SECRET_BYTES),
     certificate: null,
     grants: [],
+    evidence: [],
   };
 }
 
@@ -247,6 +250,7 @@ function memberItems(keyring: MemberKeyring): Cbor {
     keyring.hpkeSeed,
     keyring.certificate,
     keyring.grants.map(({ grantId, share }) => [grantId, share]),
+    [...keyring.evidence],
   ];
 }
 
@@ -293,7 +297,7 @@ function readPatient(value: Cbor): PatientKeyring {
 const ROLES: readonly Role[] = ['regulator', 'hospital', 'node', 'doctor', 'department', 'store'];
 
 function readMember(value: Cbor): MemberKeyring {
-  const items = readItems(value, 10);
+  const items = readItems(value, 11);
   const role = ROLES.find((each) => each === items[2]) ?? refuse();
   return {
     kind: 'member',
@@ -309,6 +313,7 @@ function readMember(value: Cbor): MemberKeyring {
       const [grantId, share] = readItems(each, 2);
       return { grantId: readBytes(grantId, 16), share: readBytes(share) };
     }),
+    evidence: readItems(items[10]).map((each) => readBytes(each)),
   };
 }
 

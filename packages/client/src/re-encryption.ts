@@ -6,6 +6,7 @@
 import type { ReEncryptionAnswer } from '@yilian/api/messages-access';
 import { shareMessage } from '@yilian/api/messages-access';
 import { ROUTES } from '@yilian/api/routes';
+import type { ShareEvidence } from '@yilian/api/share-evidence';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { deriveSlotKey } from '@yilian/crypto/capsule';
 import { type G1, PointError } from '@yilian/crypto/curve';
@@ -25,7 +26,6 @@ import type { ChainReader } from './chain-reader.ts';
 import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';
 import { grantContext } from './grant-making.ts';
 import type { Network } from './network.ts';
-import type { ShareEvidence } from './share-evidence.ts';
 
 export interface ReEncryptionInput {
   readonly network: Network;

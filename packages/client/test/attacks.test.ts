@@ -36,7 +36,7 @@ import { createNetwork } from '../src/network.ts';
 import { createPatient, type Patient } from '../src/patient.ts';
 import { currentMonth } from '../src/patient-secrets.ts';
 import { createMemoryStorage } from '../src/platform/platform.ts';
-import { convicts, type ShareEvidence } from '../src/share-evidence.ts';
+import { convicts, type ShareEvidence } from '@yilian/api/share-evidence';
 import { expiryHeight, submitTransaction } from '../src/submission.ts';
 import { drawVisit } from '../src/visit-for-writing.ts';
 import { createVerifiedReader } from '../src/verified-reader.ts';

@@ -3,6 +3,7 @@ import { ROUTES, type RouteName } from '@yilian/api/routes';
 import { toHex } from '@yilian/crypto/bytes';
 import { labelPoint } from '@yilian/crypto/label';
 import type { GrantId, RecordId, TransactionId } from '@yilian/ledger/ids';
+import { stateKeys } from '@yilian/ledger/state';
 import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 import { createNetwork } from '../src/network.ts';
 import { createVerifiedReader, type VerifiedReader } from '../src/verified-reader.ts';
@@ -276,12 +277,22 @@ describe('a client with more than one node', () => {
   });
 });
 
+/** Whether the regulator's verdict on this evidence is in state before long. */
+async function awaitVerdict(reader: VerifiedReader, evidenceHash: Uint8Array): Promise<boolean> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    if ((await reader.state(stateKeys.verdict(evidenceHash), { fresh: true })) !== undefined)
+      return true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return false;
+}
+
 describe('a node that lies about a share', () => {
   test('R11 F17 is convicted by what it signed, and the record opens by another share', async () => {
     // A wrong share under the node's own signature: its signing is part of the node, so the test takes
     // the place of one holder and signs with that node's key.
-    const { convicts, decodeShareEvidence, encodeShareEvidence, shareEvidenceHash } =
-      await import('../src/share-evidence.ts');
+    const { convicts, shareEvidence, shareEvidenceHash } =
+      await import('@yilian/api/share-evidence');
     const { encodeMessage, parseMessage } = await import('@yilian/api/codec');
     const { reEncryptionAnswer, shareMessage } = await import('@yilian/api/messages-access');
     const { sign } = await import('@yilian/crypto/signature');
@@ -330,7 +341,9 @@ describe('a node that lies about a share', () => {
       expect(toHex(first.node)).toBe(toHex(liar.memberId));
       expect(opened.servedBy).not.toContain(liar.name);
       const context = { ...network.context, suite: 'intl' } as const;
-      const copy = decodeShareEvidence(encodeShareEvidence(first));
+      const read = parseMessage(shareEvidence, encodeMessage(shareEvidence, first), 65_536);
+      if (!read.ok) throw new Error('the evidence does not parse');
+      const copy = read.value;
       const { verifySignature } = cast.platform;
       expect(convicts(curve, context, copy, verifySignature)).toBe(true);
       expect(shareEvidenceHash(copy)).toHaveLength(32);
@@ -338,9 +351,51 @@ describe('a node that lies about a share', () => {
       expect(convicts(curve, context, { ...copy, number: number + 1 }, verifySignature)).toBe(
         false,
       );
+      // The regulator was told without being asked for it, and its verdict is on chain.
+      expect(doctor.keyring.current.evidence).toEqual([]);
+      expect(await awaitVerdict(reader, shareEvidenceHash(copy))).toBe(true);
       return;
     }
     throw new Error('the liar was never asked');
+  });
+
+  test('F17 the regulator away: the record opens, the evidence waits and is told later', async () => {
+    const { keepEvidence } = await import('../src/accusation.ts');
+    const { network, reader } = connectToDemo(
+      { ...cast.platform, storage: createMemoryStorage() },
+      consortium.document,
+    );
+    const regulator = network.nodes.find(({ isRegulator }) => isRegulator);
+    if (regulator === undefined) throw new Error('no regulator');
+    const slot = createKeyringSlot(referred.keyring.current);
+    const doctor = createDoctor(network, reader, slot);
+    // One that does not convict: the regulator's refusal shows that it was told.
+    const honest = {
+      chainId: network.anchor.chainId,
+      grantId,
+      number: 1,
+      recordId,
+      index: 1,
+      node: regulator.memberId,
+      nodeKey: new Uint8Array(32),
+      point: new Uint8Array(96),
+      capsule: new Uint8Array(48),
+      commitments: grant.commitments,
+      share: new Uint8Array(256),
+      signature: new Uint8Array(64),
+    };
+    await keepEvidence(slot, [honest, honest]);
+    expect(slot.current.evidence).toHaveLength(1);
+    const { decodeKeyring, encodeKeyring } = await import('../src/keyring.ts');
+    expect(decodeKeyring(encodeKeyring(slot.current))).toEqual(slot.current);
+    wire.cut((_method, url) => regulator.url.endsWith(url.host));
+    const opened = await doctor.openRecord({ grantId, hit, purpose: 'p' });
+    await opened.stored.dispose();
+    expect(slot.current.evidence).toHaveLength(1);
+    wire.heal();
+    const told = await doctor.reportEvidence();
+    expect(told).toEqual({ verdicts: [], refused: ['evidenceInvalid'], waiting: 0 });
+    expect(slot.current.evidence).toEqual([]);
   });
 });
 

@@ -32,6 +32,7 @@ import { createBlobShelf } from './services/blob-shelf.ts';
 import type { FinalBlockView } from './services/chain-view.ts';
 import { openEpochIndex } from './services/epoch-index.ts';
 import { createEpochKeys } from './services/epoch-keys.ts';
+import { createEvidence } from './services/evidence.ts';
 import { createInstitution } from './services/institution.ts';
 import { createNodeKeys } from './services/node-keys.ts';
 import { createNodeReporter } from './services/node-reporter.ts';
@@ -259,6 +260,17 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
           certificates,
           randomBytes,
         });
+  const evidence =
+    seeds.regulator === null
+      ? null
+      : createEvidence({
+          curve,
+          context: grantContext,
+          chain,
+          regulator: signerOf(seeds.regulator),
+          sender,
+          shelf: createShelf(store, 'evidence'),
+        });
   const checkpoints = createTrustCheckpoints({
     anchor: { ...context, genesisId: genesisId(genesis), regulatorKey: regulator.key },
     ordering,
@@ -313,6 +325,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
         ? null
         : { objects, member: deriveMemberId(context, storeSigner.key), signer: storeSigner },
     registration,
+    evidence,
     heartbeatMs,
     headerFacts: (bytes) => {
       const { header } = decodeSignedHeader(bytes);

@@ -7,6 +7,7 @@ import type { Clock } from '../clock.ts';
 import type { OrderingNode } from '../ordering-node.ts';
 import type { BlobShelf } from '../services/blob-shelf.ts';
 import type { ChainView } from '../services/chain-view.ts';
+import type { EvidenceService } from '../services/evidence.ts';
 import type { InstitutionService } from '../services/institution.ts';
 import type { QueryManager } from '../services/query-manager.ts';
 import type { ReEncryptionService } from '../services/re-encryption.ts';
@@ -48,6 +49,8 @@ export interface NodeServices {
   readonly institution: InstitutionService | null;
   readonly store: StoreService | null;
   readonly registration: RegistrationService | null;
+  /** On the regulator's node. */
+  readonly evidence: EvidenceService | null;
   readonly heartbeatMs: number;
   /** Time and proposer out of an encoded header. */
   readonly headerFacts: (header: Bytes) => { readonly timeMs: number; readonly proposer: string };

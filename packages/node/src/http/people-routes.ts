@@ -19,6 +19,11 @@ function serveGrants(app: FastifyInstance, context: ServeContext, services: Node
   serveRoute(app, context, ROUTES.postReEncryption, (call) =>
     services.reEncryption.release(signerOf(call), call.body),
   );
+  serveRoute(app, context, ROUTES.postEvidence, (call) =>
+    services.evidence === null
+      ? refuse('serviceElsewhere')
+      : services.evidence.accuse(signerOf(call), call.body),
+  );
   serveRoute(app, context, ROUTES.postSearch, (call) =>
     services.search === null
       ? refuse('serviceElsewhere')

@@ -2,10 +2,8 @@
  * A wrong share, with all that convicts the node which signed it. It goes to the regulator and not on
  * chain, where only its hash stands: it names Q and the record (R11).
  */
-import { shareMessage } from '@yilian/api/messages-access';
 import { type Bytes, CodecError, equalBytes } from '@yilian/crypto/bytes';
 import { recordIdOf } from '@yilian/crypto/capsule';
-import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import type { SuiteContext } from '@yilian/crypto/context';
 import { type Curve, PointError } from '@yilian/crypto/curve';
 import { parseGrantId } from '@yilian/crypto/grant';
@@ -13,6 +11,9 @@ import { sha256 } from '@yilian/crypto/hash';
 import { parseShare, type ShareClaim, verifyShare } from '@yilian/crypto/proxy-re-encryption';
 import type { SignatureVerifier } from '@yilian/crypto/signature';
 import { evaluateCommitments, ThresholdError } from '@yilian/crypto/threshold';
+import { type Codec, encodeMessage, fields, fixedBytes, list, text, uint } from './codec.ts';
+import { shareMessage } from './messages-access.ts';
+import { LIMITS, SIZES } from './sizes.ts';
 
 export interface ShareEvidence {
   readonly chainId: string;
@@ -32,65 +33,25 @@ export interface ShareEvidence {
   readonly signature: Bytes;
 }
 
-export function encodeShareEvidence(evidence: ShareEvidence): Bytes {
-  return encode([
-    evidence.chainId,
-    evidence.grantId,
-    evidence.number,
-    evidence.recordId,
-    evidence.index,
-    evidence.node,
-    evidence.nodeKey,
-    evidence.point,
-    evidence.capsule,
-    [...evidence.commitments],
-    evidence.share,
-    evidence.signature,
-  ]);
-}
-
-/** @throws CodecError */
-export function decodeShareEvidence(bytes: Bytes): ShareEvidence {
-  const value = decode(bytes, { bytesMax: 64 * 1024, depthMax: 2 });
-  if (!Array.isArray(value) || value.length !== 12)
-    throw new CodecError('malformed', 'evidence has twelve items');
-  const items: readonly Cbor[] = value;
-  const bytesAt = (position: number): Bytes => {
-    const item = items[position];
-    if (!(item instanceof Uint8Array)) throw new CodecError('malformed', 'expected bytes');
-    return item;
-  };
-  const numberAt = (position: number): number => {
-    const item = items[position];
-    if (typeof item !== 'number') throw new CodecError('malformed', 'expected a number');
-    return item;
-  };
-  const [chainId] = items;
-  const commitments = items[9];
-  if (typeof chainId !== 'string' || !Array.isArray(commitments))
-    throw new CodecError('malformed', 'evidence has another form');
-  return {
-    chainId,
-    grantId: bytesAt(1),
-    number: numberAt(2),
-    recordId: bytesAt(3),
-    index: numberAt(4),
-    node: bytesAt(5),
-    nodeKey: bytesAt(6),
-    point: bytesAt(7),
-    capsule: bytesAt(8),
-    commitments: (commitments as readonly Cbor[]).map((item) => {
-      if (!(item instanceof Uint8Array)) throw new CodecError('malformed', 'expected bytes');
-      return item;
-    }),
-    share: bytesAt(10),
-    signature: bytesAt(11),
-  };
-}
+/** `postEvidence`, and what its hash on chain is of. */
+export const shareEvidence: Codec<ShareEvidence> = fields<ShareEvidence>({
+  chainId: text(64, /^[\x20-\x7e]+$/),
+  grantId: fixedBytes(SIZES.grantId),
+  number: uint(),
+  recordId: fixedBytes(SIZES.recordId),
+  index: uint(),
+  node: fixedBytes(SIZES.memberId),
+  nodeKey: fixedBytes(SIZES.key),
+  point: fixedBytes(SIZES.g2),
+  capsule: fixedBytes(SIZES.g1),
+  commitments: list(fixedBytes(SIZES.g1), LIMITS.holdersPerGrantMax),
+  share: fixedBytes(SIZES.share),
+  signature: fixedBytes(SIZES.signature),
+});
 
 /** What `recordVerdict` puts on chain. */
 export function shareEvidenceHash(evidence: ShareEvidence): Bytes {
-  return sha256(encodeShareEvidence(evidence));
+  return sha256(encodeMessage(shareEvidence, evidence));
 }
 
 /**
