@@ -349,12 +349,14 @@ export function createDoctor(
 
   /** Step 1 of the two-step check of QJ-6: is B authorised, by the chain and now? */
   async function checkAuthorised(grantId: GrantId): Promise<Grant> {
-    const grant = await reader.grant(grantId, { fresh: true });
+    const [grant, { timeMs }] = await Promise.all([
+      reader.grant(grantId, { fresh: true }),
+      reader.head({ fresh: true }),
+    ]);
     if (grant === undefined)
       throw new ClientError('grantNotActive', `grant ${toHex(grantId)} is not on chain`);
     if (!equalBytes(grant.grantee, id))
       throw new ClientError('grantNotActive', 'the grant is for somebody else');
-    const { timeMs } = await reader.head({ fresh: true });
     const stage: GrantStage = stageOf(grant, Math.floor(timeMs / 1000));
     if (stage !== 'active') throw new ClientError('grantNotActive', `the grant is ${stage}`);
     return grant;
