@@ -52,6 +52,18 @@ const MESSAGES = {
     en: 'the receipt holds: {type} {outcome} in block {height}, signed by {signers} of {validators}',
     zh: '回执有效：{type} {outcome}，区块 {height}，{validators} 个验证者中 {signers} 个签名',
   },
+  trustGenesis: {
+    en: 'believed from: the validators of the genesis document, {time}',
+    zh: '信任起点：创世文件中的验证者，{time}',
+  },
+  trustCheckpoint: {
+    en: 'believed from: the regulator’s checkpoint of block {height}, {time}',
+    zh: '信任起点：监管中心对区块 {height} 的检查点，{time}',
+  },
+  trustOld: {
+    en: 'the proof is more than 14 days later than that: an anchor with a newer checkpoint, or asking the chain, makes it certain',
+    zh: '该证明比信任起点晚 14 天以上：请使用带有更新检查点的信任锚，或联网核对',
+  },
   receiptFails: { en: 'the receipt does not hold: {code}', zh: '回执无效：{code}' },
   acknowledged: { en: 'record {record} acknowledged', zh: '病历 {record} 已确认' },
   objected: { en: 'objection to record {record} is on chain', zh: '对病历 {record} 的异议已上链' },

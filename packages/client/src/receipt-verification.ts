@@ -10,10 +10,13 @@ import { provenLogEntry } from '@yilian/api/messages-chain';
 import { ROUTES } from '@yilian/api/routes';
 import { type Bytes, CodecError, equalBytes, fromBase64Url } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
-import { verifySignature } from '@yilian/crypto/signature';
+import { type SignatureVerifier, verifySignature } from '@yilian/crypto/signature';
 import { decodeCertificate, verifyCertificate } from '@yilian/consensus/certificate';
 import { decodeSignedHeader, headerId } from '@yilian/consensus/header';
-import { trustGenesis } from '@yilian/consensus/light/trust';
+import { trustCheckpoint, trustGenesis, type TrustedBlock } from '@yilian/consensus/light/trust';
+import { decodeTrustCheckpoint } from '@yilian/consensus/light/trust-checkpoint';
+import { DEFAULT_LIGHT_SETTINGS } from '@yilian/consensus/light/verify-header';
+import { ValidatorSetError } from '@yilian/consensus/validator-set';
 import { parseLogAnswer } from '@yilian/ledger/answers';
 import type { LogLeaf } from '@yilian/ledger/log-leaf';
 import { verifyLedgerReceipt } from '@yilian/ledger/receipt';
@@ -27,6 +30,22 @@ const MAGIC = 'yilian-receipt';
 const VERSION = 1;
 const RECEIPT_BYTES_MAX = 4 * 1024 * 1024;
 
+/**
+ * Whose word the proof is: the validators that genesis names, or those of the checkpoint that the anchor
+ * carries. Offline there is nobody who could say what they did since.
+ */
+export interface TrustPoint {
+  readonly kind: 'genesis' | 'checkpoint';
+  readonly height: bigint;
+  readonly timeMs: number;
+  /**
+   * Whether the proving header lies more than the trusting period (14 days) after this point: then it is
+   * believed although validators who have left, or lost their keys, could have signed another one. An
+   * anchor with a later checkpoint, or asking the chain, settles it.
+   */
+  readonly isOld: boolean;
+}
+
 /** What a receipt says, once it holds. */
 export interface VerifiedReceipt {
   readonly transaction: ParsedTransaction;
@@ -38,6 +57,7 @@ export interface VerifiedReceipt {
   /** Validators that signed that header, and all of them. */
   readonly signers: number;
   readonly validators: number;
+  readonly trustPoint: TrustPoint;
 }
 
 export type ReceiptRefusal = 'malformed' | 'otherChain' | 'certificate' | 'logProof' | 'signature';
@@ -54,8 +74,16 @@ export async function createReceiptFile(network: Network, receipt: Bytes): Promi
   return encode([MAGIC, VERSION, genesis, receipt]);
 }
 
-/** Offline. */
-export function verifyReceiptFile(anchor: TrustAnchor, file: Bytes): ReceiptVerdict {
+/**
+ * Offline. Believes the set of the anchor's checkpoint, if it has one, else that of genesis; the answer
+ * says which (`trustPoint`).
+ * @param verify the platform's, where it has a faster one
+ */
+export function verifyReceiptFile(
+  anchor: TrustAnchor,
+  file: Bytes,
+  verify: SignatureVerifier = verifySignature,
+): ReceiptVerdict {
   const refuse = (code: ReceiptRefusal): ReceiptVerdict => ({ ok: false, code });
   try {
     const value = decode(file, { bytesMax: RECEIPT_BYTES_MAX, depthMax: 2 });
@@ -68,8 +96,9 @@ export function verifyReceiptFile(anchor: TrustAnchor, file: Bytes): ReceiptVerd
     const genesis = decodeGenesis(genesisBytes);
     const parsed = parseMessage(provenLogEntry, receiptBytes, RECEIPT_BYTES_MAX);
     if (genesis === null || !parsed.ok) return refuse('malformed');
-    const trusted = trustGenesis(anchor, genesis);
-    if (trusted === null) return refuse('otherChain');
+    const beginning = trustGenesis(anchor, genesis);
+    if (beginning === null) return refuse('otherChain');
+    const trusted = checkpointOf(anchor, verify) ?? beginning;
     const { header, signature } = decodeSignedHeader(parsed.value.header);
     if (header.chainId !== anchor.chainId) return refuse('otherChain');
     if (!equalBytes(header.validatorsHash, trusted.validators.hash)) return refuse('certificate');
@@ -79,11 +108,13 @@ export function verifyReceiptFile(anchor: TrustAnchor, file: Bytes): ReceiptVerd
       height: header.height,
       blockId: headerId(header),
       validators: trusted.validators,
-      verifySignature,
+      verifySignature: verify,
     });
     if (!verdict.ok) return refuse('certificate');
-    if (!isProposed(header, headerId(header), signature, verifySignature))
+    const blockId = headerId(header);
+    if (header.height === trusted.height && !equalBytes(blockId, trusted.blockId))
       return refuse('certificate');
+    if (!isProposed(header, blockId, signature, verify)) return refuse('certificate');
     const entry = parseLogAnswer(parsed.value.answer);
     if (BigInt(entry.height) + 1n !== header.height) return refuse('logProof');
     const content = verifyLedgerReceipt(header.appHash, {
@@ -91,7 +122,7 @@ export function verifyReceiptFile(anchor: TrustAnchor, file: Bytes): ReceiptVerd
       entry,
     });
     if (content === undefined) return refuse('logProof');
-    if (!hasItsSignatures(content.transaction, verifySignature)) return refuse('signature');
+    if (!hasItsSignatures(content.transaction, verify)) return refuse('signature');
     return {
       ok: true,
       receipt: {
@@ -100,10 +131,26 @@ export function verifyReceiptFile(anchor: TrustAnchor, file: Bytes): ReceiptVerd
         provenBy: { height: header.height, timeMs: Number(header.timeNs / 1_000_000n) },
         signers: certificate.signatures.length,
         validators: trusted.validators.validators.length,
+        trustPoint: {
+          kind: trusted === beginning ? 'genesis' : 'checkpoint',
+          height: trusted.height,
+          timeMs: Number(trusted.timeNs / 1_000_000n),
+          isOld: header.timeNs - trusted.timeNs > DEFAULT_LIGHT_SETTINGS.trustingPeriodNs,
+        },
       },
     };
   } catch (error) {
     if (error instanceof CodecError) return refuse('malformed');
+    throw error;
+  }
+}
+
+function checkpointOf(anchor: TrustAnchor, verify: SignatureVerifier): TrustedBlock | null {
+  if (anchor.checkpoint === undefined) return null;
+  try {
+    return trustCheckpoint(anchor, decodeTrustCheckpoint(anchor.checkpoint), verify);
+  } catch (error) {
+    if (error instanceof CodecError || error instanceof ValidatorSetError) return null;
     throw error;
   }
 }

@@ -9,6 +9,11 @@ import {
 } from '@yilian/consensus/light/trust-checkpoint';
 import { createValidatorSet } from '@yilian/consensus/validator-set';
 import { createNetwork, type Network } from '../src/network.ts';
+import {
+  createReceiptFile,
+  type TrustPoint,
+  verifyReceiptFile,
+} from '../src/receipt-verification.ts';
 import { createVerifiedReader, type VerifiedReader } from '../src/verified-reader.ts';
 import { endpointsOf } from '../src/connect.ts';
 import { createNodePlatform } from '../src/platform/node-platform.ts';
@@ -24,6 +29,7 @@ import {
   type TrustAnchor,
   trustAnchorFromHex,
 } from '../src/trust-anchor.ts';
+import { createCast } from './support/cast.ts';
 import { startConsortium, type TestConsortium } from './support/consortium.ts';
 import { createWire, flipBit } from './support/wire.ts';
 
@@ -297,6 +303,34 @@ test('LC-5 a kept header that the anchor’s checkpoint contradicts stops the cl
     device({ storage, anchor: { ...anchor, checkpoint } }).reader.head(),
   ).rejects.toMatchObject({ code: 'badAnchor' });
   expect(toHex(genuine.blockId)).not.toBe(toHex(new Uint8Array(32).fill(9)));
+});
+
+test('LM-11 a receipt says from where it is believed', async () => {
+  const cast = await createCast(consortium, { nowMs: () => Date.now() + AGE_MS });
+  await cast.patient('patient-1');
+  const { network, reader } = cast.connection;
+  const { transaction } = await reader.logEntry(0);
+  const final = await reader.transaction(transaction.id);
+  if (final === undefined) throw new Error('the first transaction is not final');
+  const file = await createReceiptFile(network, final.receipt);
+  const trustPointOf = (given: TrustAnchor): TrustPoint | string => {
+    const verdict = verifyReceiptFile(given, file, platform.verifySignature);
+    return verdict.ok ? verdict.receipt.trustPoint : verdict.code;
+  };
+  expect(trustPointOf(anchor)).toMatchObject({ kind: 'genesis', height: 0n, isOld: true });
+  const withCheckpoint = { ...anchor, checkpoint: encodeTrustCheckpoint(genuine) };
+  expect(trustPointOf(withCheckpoint)).toEqual({
+    kind: 'checkpoint',
+    height: genuine.height,
+    timeMs: Number(genuine.timeNs / 1_000_000n),
+    isOld: false,
+  });
+  // Another set in the regulator's checkpoint: the old validators' word does not count any more.
+  const others = encodeTrustCheckpoint(signed({ validators: strangers() }));
+  expect(trustPointOf({ ...anchor, checkpoint: others })).toBe('certificate');
+  // A stranger's checkpoint is none.
+  const foreign = encodeTrustCheckpoint(signed({ validators: strangers() }, STRANGER));
+  expect(trustPointOf({ ...anchor, checkpoint: foreign })).toMatchObject({ kind: 'genesis' });
 });
 
 test('LC-5 with the regulator’s node stopped the others still serve it', async () => {

@@ -45,14 +45,14 @@ const verify: Command = {
     } catch {
       throw new UsageError(`${path} cannot be read`);
     }
-    const verdict = verifyReceiptFile(anchor, file);
+    const verdict = verifyReceiptFile(anchor, file, session.platform.verifySignature);
     if (!verdict.ok) {
       session.answer({ valid: false, code: verdict.code }, [
         session.say('receiptFails', { code: verdict.code }),
       ]);
       return Promise.resolve(EXIT.verification);
     }
-    const { transaction, leaf, provenBy, signers, validators } = verdict.receipt;
+    const { transaction, leaf, provenBy, signers, validators, trustPoint } = verdict.receipt;
     const { type } = transaction.body;
     session.answer(
       {
@@ -64,6 +64,7 @@ const verify: Command = {
         provenBy: String(provenBy.height),
         signers,
         validators,
+        trustPoint: { ...trustPoint, height: String(trustPoint.height) },
       },
       [
         session.say('receiptHolds', {
@@ -73,6 +74,11 @@ const verify: Command = {
           signers,
           validators,
         }),
+        session.say(trustPoint.kind === 'genesis' ? 'trustGenesis' : 'trustCheckpoint', {
+          height: String(trustPoint.height),
+          time: new Date(trustPoint.timeMs).toISOString(),
+        }),
+        ...(trustPoint.isOld ? [session.say('trustOld', {})] : []),
       ],
     );
     return Promise.resolve(EXIT.ok);
