@@ -17,10 +17,16 @@ export interface DecodeLimits {
   readonly bytesMax: number;
   /** Arrays inside arrays. */
   readonly depthMax: number;
+  /**
+   * Items of all arrays together (default 262,144): one byte of encoding becomes a hundred of memory
+   * where every item is an empty byte string.
+   */
+  readonly itemsMax?: number;
 }
 
 const DEFAULT_LIMITS: DecodeLimits = { bytesMax: 4 * 1024 * 1024, depthMax: 16 };
 const ENCODE_DEPTH_MAX = 64;
+const ITEMS_MAX = 262_144;
 
 /** RFC 8949 §3.1, shifted to the high three bits. */
 const MAJOR = {
@@ -197,11 +203,13 @@ export function withEncoding<T>(value: Cbor, use: (bytes: Bytes) => T): T {
 class Reader {
   readonly #bytes: Bytes;
   readonly #copies: boolean;
+  #itemsLeft: number;
   #at = 0;
 
-  constructor(bytes: Bytes, copies: boolean) {
+  constructor(bytes: Bytes, copies: boolean, itemsMax: number) {
     this.#bytes = bytes;
     this.#copies = copies;
+    this.#itemsLeft = itemsMax;
   }
 
   value(depthLeft: number): Cbor {
@@ -288,6 +296,8 @@ class Reader {
 
   #array(first: number, depthLeft: number): readonly Cbor[] {
     const length = this.#length(first);
+    this.#itemsLeft -= length;
+    if (this.#itemsLeft < 0) throw new CodecError('tooLarge', 'an encoding holds too many items');
     const items: Cbor[] = [];
     for (let i = 0; i < length; i++) items.push(this.value(depthLeft - 1));
     return items;
@@ -330,7 +340,8 @@ function read(bytes: Bytes, limits: DecodeLimits, copies: boolean): Cbor {
   if (bytes.length > limits.bytesMax)
     throw new CodecError('tooLarge', `encoding is longer than ${limits.bytesMax} bytes`);
   // A plain view: `slice` of a Buffer would share memory with it.
-  const reader = new Reader(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length), copies);
+  const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+  const reader = new Reader(view, copies, limits.itemsMax ?? ITEMS_MAX);
   const value = reader.value(limits.depthMax);
   reader.assertEnd();
   return value;
