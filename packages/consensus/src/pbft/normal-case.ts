@@ -31,6 +31,9 @@ export type Verdict = 'fine' | 'refused';
 /** Views ahead of ours for which commits are counted; farther ones are nobody's honest vote. */
 const VIEWS_AHEAD_MAX = 64;
 
+/** Views of one signer for which commits are kept. */
+const COMMIT_VIEWS_MAX = 16;
+
 /** Blocks of one height kept in memory. */
 const BODIES_MAX = 16;
 
@@ -145,16 +148,20 @@ export function onPrepare(state: ReplicaState, message: Prepare): void {
 export function onCommit(state: ReplicaState, message: Commit): void {
   const { work, view } = state;
   if (work.executing !== undefined || message.view > view + VIEWS_AHEAD_MAX) return;
-  if (work.commits.get(message.view)?.has(message.signer) !== true && isCrowded(state, message))
-    return;
-  if (hasValidSignature(state, message)) countVote(state, message);
+  const { signer } = message;
+  const views = [...work.commits].filter(([, tally]) => tally.has(signer)).map(([key]) => key);
+  const isFull = views.length >= COMMIT_VIEWS_MAX && !views.includes(message.view);
+  // PB-18: one signer fills a few views of the tally; its lowest one makes room for a higher one.
+  const lowest = isFull ? Math.min(...views) : -1;
+  if (message.view < lowest || !hasValidSignature(state, message)) return;
+  if (isFull) forgetCommit(state, lowest, signer);
+  countVote(state, message);
 }
 
-/** PB-18: one signer fills at most a few views of the tally. */
-function isCrowded(state: ReplicaState, message: Commit): boolean {
-  let views = 0;
-  for (const tally of state.work.commits.values()) if (tally.has(message.signer)) views++;
-  return views >= 16;
+function forgetCommit({ work }: ReplicaState, view: number, signer: number): void {
+  const tally = work.commits.get(view);
+  tally?.delete(signer);
+  if (tally?.size === 0) work.commits.delete(view);
 }
 
 /** PB-4: a backup that has a validated proposal prepares it, once. */
