@@ -56,7 +56,7 @@ export function createReplica(options: ReplicaOptions): Step {
       recent: [],
       lastBlockHadRoom: true,
     },
-    early: { messages: [], bytesBySender: new Map() },
+    early: { messages: [], bytesBySender: new Map(), lookedAt: undefined },
     checkpoints: new Map(),
     stableHeight: 0n,
     peers: new Map(),

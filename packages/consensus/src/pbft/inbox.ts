@@ -71,6 +71,13 @@ export function replayEarly(state: ReplicaState): {
   const { early } = state;
   if (early.messages.length === 0 || state.work.executing !== undefined)
     return { verdict: 'fine', replayed: 0 };
+  // What was kept since then was early here, and what is early stays so until this replica moves.
+  const { height, view } = state;
+  const { status } = state.work;
+  const at = early.lookedAt;
+  if (at?.height === height && at.view === view && at.status === status)
+    return { verdict: 'fine', replayed: 0 };
+  early.lookedAt = { height, view, status };
   const ready = early.messages.filter(
     ({ message }) =>
       message.height < state.height ||

@@ -20,11 +20,14 @@ import { sendBodyToPrimary } from './view-change.ts';
 
 const QUEUE_MAX = 4_096;
 
+/** Answers that one peer gets in half a status interval: each costs reading and sending of megabytes. */
+const ANSWERS_MAX = 8;
+
 function peerOf(state: ReplicaState, key: Bytes): PeerProgress {
   const name = toHex(key);
   let peer = state.peers.get(name);
   if (peer === undefined) {
-    peer = { key, height: 0n, answeredAtNs: 0n, answeredHeight: -1n };
+    peer = { key, height: 0n, answeredAtNs: 0n, answers: 0, answeredHeight: -1n };
     state.peers.set(name, peer);
   }
   return peer;
@@ -73,12 +76,16 @@ function nextWanted(state: ReplicaState): bigint {
   return state.work.executing === undefined ? state.height : state.height + 1n;
 }
 
-/** PB-21: a peer that moves forward is answered at once, one that asks the same again has to wait. */
+/** PB-21: a peer that moves forward is answered at once, one that asks the same again, or often, has to wait. */
 function mayAnswer(state: ReplicaState, peer: PeerProgress, height: bigint): boolean {
   const sinceMs = Number((state.nowNs - peer.answeredAtNs) / 1_000_000n);
   const isSoon = sinceMs >= 0 && sinceMs < state.settings.statusMs / 2;
-  if (isSoon && height <= peer.answeredHeight) return false;
-  peer.answeredAtNs = state.nowNs;
+  if (isSoon && (height <= peer.answeredHeight || peer.answers >= ANSWERS_MAX)) return false;
+  if (!isSoon) {
+    peer.answeredAtNs = state.nowNs;
+    peer.answers = 0;
+  }
+  peer.answers += 1;
   peer.answeredHeight = height;
   return true;
 }

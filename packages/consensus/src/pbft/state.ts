@@ -88,13 +88,17 @@ export interface RequestPool {
 export interface EarlyMessages {
   readonly messages: { readonly from: Bytes; readonly message: Vote; readonly bytes: number }[];
   readonly bytesBySender: Map<string, number>;
+  /** Where this replica stood when it last looked for messages that have become current. */
+  lookedAt: { readonly height: bigint; readonly view: number; readonly status: string } | undefined;
 }
 
 export interface PeerProgress {
   readonly key: Bytes;
   /** Height in work at the peer, by its own word. */
   height: bigint;
+  /** Since when its questions are counted, how many were answered since, and the highest one. */
   answeredAtNs: bigint;
+  answers: number;
   answeredHeight: bigint;
 }
 
