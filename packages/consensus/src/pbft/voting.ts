@@ -1,7 +1,7 @@
 /** Casting and counting votes. */
 import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
 import { isQuorum, powerOf } from '../validator-set.ts';
-import type { Block } from '../block.ts';
+import { type Block, encodeBlock } from '../block.ts';
 import type { Commit, Prepare, PrePrepare, Vote } from './messages.ts';
 import { type SignedContent, signedBody } from './signed-body.ts';
 import { emit, type ReplicaState } from './state.ts';
@@ -102,10 +102,10 @@ export function committedId(state: ReplicaState, view: number): Bytes | undefine
   return undefined;
 }
 
+/** A received block knows its encoding, in which nothing is left out. */
 function weighBlock(block: Block): number {
-  let bytes = 600 + 100 * (block.parentCertificate?.signatures.length ?? 0);
-  for (const transaction of block.transactions) bytes += transaction.length + 64;
-  return bytes;
+  const signatures = block.parentCertificate?.signatures.length ?? 0;
+  return encodeBlock(block).length + 100 * signatures + 64 * block.transactions.length;
 }
 
 /** What a vote costs to keep, for the books of the buffers; counted, never taken from its own claims. */
