@@ -72,7 +72,10 @@ describe('messages', () => {
     const canonical = encodeMessage(reEncryptionPost, { grantId: fill(16, 1), number: 5 });
     // 5 as a two-byte integer: the same value, another encoding.
     const longer = new Uint8Array([...canonical.subarray(0, -1), 0x18, 5]);
-    expect(parseMessage(reEncryptionPost, longer, 1024)).toEqual({ ok: false, fault: 'malformed' });
+    expect(parseMessage(reEncryptionPost, longer, 1024)).toEqual({
+      ok: false,
+      fault: 'notCanonical',
+    });
     const indefinite = new Uint8Array([0x9f, ...canonical.subarray(1), 0xff]);
     expect(parseMessage(reEncryptionPost, indefinite, 1024).ok).toBe(false);
   });
