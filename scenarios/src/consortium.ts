@@ -63,8 +63,21 @@ async function waitFor(what: string, holds: () => Promise<boolean>): Promise<voi
   }
 }
 
+/** Ports are free when they are chosen and may be taken when they are bound: then another try helps. */
+const START_TRIES = 3;
+
 /** Starts the program in a fresh folder and waits until every node is ready. */
 export async function startConsortium(): Promise<Consortium> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOnce();
+    } catch (error) {
+      if (attempt >= START_TRIES) throw error;
+    }
+  }
+}
+
+async function startOnce(): Promise<Consortium> {
   const home = await mkdtemp(join(tmpdir(), 'yilian-scenario-'));
   const program = spawn(process.execPath, [PROGRAM], {
     env: { ...process.env, YILIAN_HOME: home, YILIAN_PORT: '0' },
@@ -81,7 +94,12 @@ export async function startConsortium(): Promise<Consortium> {
       resolve();
     });
   });
-  const url = await addressFrom(program);
+  const url = await addressFrom(program).catch(async (error: unknown) => {
+    end();
+    await ended;
+    await rm(home, { recursive: true, force: true });
+    throw error;
+  });
   const list = (): Promise<DemoConsortium> =>
     fetchConsortium({ fetch: (address, init) => fetch(address, init) }, url);
   const find = async (name: string): Promise<DemoNode> => {

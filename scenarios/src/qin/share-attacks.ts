@@ -3,14 +3,20 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeMessage, parseMessage } from '@yilian/api/codec';
 import { reEncryptionAnswer, reEncryptionPost, shareMessage } from '@yilian/api/messages-access';
+import {
+  convicts,
+  type ShareEvidence,
+  shareEvidence,
+  shareEvidenceHash,
+} from '@yilian/api/share-evidence';
 import { parseSignedRequest } from '@yilian/api/signed-request';
 import { createDoctor } from '@yilian/client/doctor';
 import { createKeyringSlot } from '@yilian/client/keyring';
-import { convicts, encodeShareEvidence, type ShareEvidence } from '@yilian/client/share-evidence';
 import { equalBytes, fromHex } from '@yilian/crypto/bytes';
 import { decodeGranteeShare } from '@yilian/crypto/grant';
 import { publicKey, sign } from '@yilian/crypto/signature';
 import type { GrantId } from '@yilian/ledger/ids';
+import { parseTransaction } from '@yilian/ledger/transaction-codec';
 import { type Alteration, startAlteringProxy } from '../altering-proxy.ts';
 import { isFaithful } from './keeping.ts';
 import { writtenBy } from './referral.ts';
@@ -33,6 +39,22 @@ export async function seedOf(
       : undefined;
   if (typeof seed !== 'string') throw new Error(`${node} has no ${which} key`);
   return fromHex(seed);
+}
+
+/** The verdict of the regulator, once it stands on the chain. */
+async function hasVerdict(story: Story, evidence: ShareEvidence): Promise<boolean> {
+  const hash = shareEvidenceHash(evidence);
+  for (let tries = 0; tries < 40; tries++) {
+    const { height } = await story.main.reader.head({ fresh: true });
+    for (let at = height; at > 0n && at > height - 40n; at--)
+      for (const bytes of (await story.main.reader.block(at)).transactions) {
+        const parsed = parseTransaction(bytes);
+        if (!parsed.ok || parsed.transaction.body.type !== 'recordVerdict') continue;
+        if (equalBytes(parsed.transaction.body.evidenceHash, hash)) return true;
+      }
+    await story.platform.wait(250);
+  }
+  return false;
 }
 
 /** The access for which a grantee asks, out of his signed request. */
@@ -152,8 +174,13 @@ export async function runShareAttacks(story: Story, grantId: GrantId): Promise<v
   report.check(
     'the evidence convicts the node that lied, before anybody who has the chain',
     isConvicted,
-    evidence === undefined ? 'none' : `${encodeShareEvidence(evidence).length} bytes`,
+    evidence === undefined ? 'none' : `${encodeMessage(shareEvidence, evidence).length} bytes`,
   );
+  if (evidence !== undefined)
+    report.check(
+      'R11 the regulator’s verdict stands on the chain, by the hash of the evidence alone',
+      await hasVerdict(story, evidence),
+    );
   if (evidence !== undefined)
     report.refusal(
       'the same evidence turned against another node',
