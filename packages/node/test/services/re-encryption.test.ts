@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { shareMessage } from '@yilian/api/messages-access';
@@ -395,10 +396,18 @@ describe('a share arrives', () => {
   it('R9 F15 a blob not opened within two days is void', async () => {
     const made = await makeGrant(world);
     const old = world.keys.heldKeys();
+    const [oldKey] = old;
+    const seed = oldKey && world.slots.get(oldKey);
+    if (seed === undefined) throw new Error('the node holds no key');
+    const onDisk = (): boolean =>
+      contains(new Uint8Array(readFileSync(join(place.path, 'secrets'))), seed);
+    expect(onDisk()).toBe(true);
     world.clock.ms += 2 * 86_400_000;
     world.chain.addBlock();
     await world.keys.tend();
     expect(world.keys.heldKeys()).not.toContainEqual(old[0]);
+    // Not on the disk either: a dump of tomorrow opens nothing of the day before yesterday.
+    expect(onDisk()).toBe(false);
     const lasting = { ...made.grant, to: made.grant.to + 10 * 86_400 };
     world.chain.grants.set(toHex(made.grant.id), lasting);
     expect(problemOf(await world.blobs.put(made.grant.id, SHARE, made.sealed))).toBe('shareVoid');
