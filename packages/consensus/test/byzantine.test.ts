@@ -134,7 +134,8 @@ test('PB-18 a member that has committed in many views is heard in the next one',
   const script = createScript({ validators: 4 });
   const block = prepareEverywhere(script);
   const blockId = must(sentBy(script, script.primary(0), 'prePrepare')[0]).blockId;
-  const [victim = 0, ...others] = [0, 1, 2, 3];
+  const victim = 0;
+  const others = [1, 2, 3];
   // Commits of view after view were lost to all but the victim, and never by a quorum at once.
   const commit = (signer: number, view: number): void => {
     const content = {

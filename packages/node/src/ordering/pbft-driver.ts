@@ -32,6 +32,7 @@ import { toVerified } from '../verification/verified-transactions.ts';
 import { verifySignature } from '../verification/verify-signature.ts';
 import type { FinalBlocks } from './final-blocks.ts';
 import { PeerConduct } from './peer-conduct.ts';
+import { takeBlocks } from './take-blocks.ts';
 import { type VerifiedBlock, verifyBlock } from './verify-block.ts';
 
 export interface DriverOptions {
@@ -453,15 +454,8 @@ class Driver implements PbftDriver {
   }
 
   #sendBlocks(to: Bytes, fromHeight: bigint, bytesMax: number): void {
-    const blocks: CertifiedBlock[] = [];
-    let bytes = 0;
-    for (let height = fromHeight; height <= this.#finalTip.height; height++) {
-      const block = this.#options.chain.block(height);
-      if (block === undefined) break;
-      bytes += block.block.header.size + 1_024;
-      if (blocks.length > 0 && bytes > bytesMax) break;
-      blocks.push(block);
-    }
+    const toHeight = this.#finalTip.height;
+    const blocks = takeBlocks(this.#options.chain, { fromHeight, toHeight, bytesMax });
     this.#options.peers.send(to, encodeMessage({ kind: 'blocks', blocks }));
   }
 }
