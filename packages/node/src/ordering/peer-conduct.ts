@@ -2,6 +2,7 @@
  * What a peer may cost. A member that sends rubbish, or more than anybody needs to say, is cut for a
  * while: it may be broken rather than evil, and its signed words reach us through others if they matter.
  */
+import { randomInt } from 'node:crypto';
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 
 /** Messages of one peer in one second: a hundred times what a busy replica says. */
@@ -9,7 +10,10 @@ const MESSAGES_PER_SECOND_MAX = 5_000;
 /** Bytes of a peer's transactions under verification at a time. */
 const PENDING_BYTES_MAX = 8 * 1024 * 1024;
 const STRIKES_MAX = 100;
-/** One transaction of so many has its rules checked on arrival; all of them while a peer is suspect. */
+/**
+ * One transaction of so many has its rules checked on arrival, drawn so that the peer cannot send a good
+ * one just then; all of them while a peer is suspect.
+ */
 const SAMPLE_INTERVAL = 16;
 const SUSPECT_MS = 10_000;
 
@@ -27,7 +31,6 @@ interface Record {
   windowStartMs: number;
   messages: number;
   pendingBytes: number;
-  sampled: number;
   suspectUntilMs: number;
 }
 
@@ -35,8 +38,14 @@ export class PeerConduct {
   readonly #records = new Map<string, Record>();
   readonly #cut: (peer: Bytes, reason: string) => void;
 
-  constructor(cut: (peer: Bytes, reason: string) => void) {
+  readonly #drawn: () => boolean;
+
+  constructor(
+    cut: (peer: Bytes, reason: string) => void,
+    drawn: () => boolean = () => randomInt(SAMPLE_INTERVAL) === 0,
+  ) {
     this.#cut = cut;
+    this.#drawn = drawn;
   }
 
   /** Whether to look at one more message of this peer. */
@@ -59,9 +68,7 @@ export class PeerConduct {
    * and is again where it is proposed; a peer that forwards what does not fit loses that trust.
    */
   mustCheckRules(peer: Bytes, nowMs: number): boolean {
-    const record = this.#recordOf(peer);
-    record.sampled = (record.sampled + 1) % SAMPLE_INTERVAL;
-    return record.sampled === 1 || nowMs < record.suspectUntilMs;
+    return nowMs < this.#recordOf(peer).suspectUntilMs || this.#drawn();
   }
 
   onOffence(peer: Bytes, offence: Offence, nowMs: number): void {
@@ -95,7 +102,6 @@ export class PeerConduct {
         windowStartMs: 0,
         messages: 0,
         pendingBytes: 0,
-        sampled: 0,
         suspectUntilMs: 0,
       };
       this.#records.set(name, record);

@@ -76,12 +76,30 @@ describe('peer conduct', () => {
   });
 
   test('a peer that forwards what does not fit has everything checked for a while', () => {
-    const conduct = new PeerConduct(() => undefined);
+    let turn = 0;
+    const conduct = new PeerConduct(
+      () => undefined,
+      () => turn++ % 16 === 0,
+    );
     const checked = (nowMs: number): number =>
       Array.from({ length: 64 }, () => conduct.mustCheckRules(peer, nowMs)).filter(Boolean).length;
     expect(checked(0)).toBe(4);
     conduct.onOffence(peer, 'unfitTransaction', 0);
     expect(checked(1)).toBe(64);
     expect(checked(20_000)).toBe(4);
+  });
+
+  test('a peer cannot foresee which of its transactions is checked', () => {
+    const conduct = new PeerConduct(() => undefined);
+    const places = new Set<number>();
+    let checked = 0;
+    for (let i = 0; i < 16_000; i++)
+      if (conduct.mustCheckRules(peer, 0)) {
+        places.add(i % 16);
+        checked++;
+      }
+    // Whoever sends one good transaction in sixteen is found out in every place of the bad ones.
+    expect(places.size).toBe(16);
+    expect(checked).toBeLessThan(4_000);
   });
 });
