@@ -152,11 +152,29 @@ class TcpNetwork implements TcpPeers {
   }
 
   #accept(socket: Socket): void {
-    if (this.#closed || this.#strangers.size >= this.#limits.strangersMax) {
+    if (this.#closed) {
       socket.destroy();
       return;
     }
+    if (this.#strangers.size >= this.#limits.strangersMax) this.#makeRoom();
     this.#connect(socket, 'acceptor', undefined);
+  }
+
+  /** The address with the most strangers loses its oldest: silent sockets must not keep members out. */
+  #makeRoom(): void {
+    const byAddress = new Map<string, Socket[]>();
+    let most: readonly Socket[] = [];
+    for (const socket of this.#strangers) {
+      const address = socket.remoteAddress ?? '';
+      const same = byAddress.get(address) ?? [];
+      byAddress.set(address, same);
+      same.push(socket);
+      if (same.length > most.length) most = same;
+    }
+    const [oldest] = most;
+    if (oldest === undefined) return;
+    this.#strangers.delete(oldest);
+    oldest.destroy();
   }
 
   /** One try at a time; the next follows when this connection ends, after a pause that grows. */

@@ -218,13 +218,19 @@ describe('TCP peers', () => {
     expect(closed).toBe(true);
   });
 
-  test('strangers beyond the limit are turned away at once', async () => {
-    const victim = await node(identity(1), { strangersMax: 2 });
-    const silent = [connect(victim.address), connect(victim.address)];
-    await Promise.all(
-      silent.map((socket) => new Promise((resolve) => socket.once('data', resolve))),
+  test('of strangers beyond the limit the oldest is turned away, and members get through', async () => {
+    const nodes = await Promise.all(
+      [1, 2].map((seed) => node(identity(seed), { strangersMax: 2 })),
     );
-    expect(await dialRaw(victim, () => undefined)).toBe(true);
+    const silent = nodes.flatMap(({ address }) => [0, 1, 2].map(() => connect(address)));
+    for (const socket of silent) socket.on('error', () => undefined).resume();
+    const closed = silent.map(
+      (socket) => new Promise<boolean>((resolve) => socket.once('close', () => resolve(true))),
+    );
+    expect(await Promise.race(closed)).toBe(true);
+    introduce(...nodes);
+    // Whichever of the two dials finds all places of the other taken by the silent.
+    await vi.waitFor(() => expect(nodes.map(connected)).toEqual([1, 1]), { timeout: 3_000 });
     for (const socket of silent) socket.destroy();
   });
 
