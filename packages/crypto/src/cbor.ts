@@ -226,8 +226,10 @@ class Reader {
         return Number.isSafeInteger(value) ? value : -1n - BigInt(argument);
       }
       case MAJOR.bytes: {
-        const taken = this.#taken(first);
-        return this.#copies ? taken.slice() : taken;
+        const end = this.#length(first) + this.#at;
+        const start = this.#at;
+        this.#at = end;
+        return this.#copies ? this.#bytes.slice(start, end) : this.#bytes.subarray(start, end);
       }
       case MAJOR.text:
         return readText(this.#taken(first));

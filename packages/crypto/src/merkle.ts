@@ -27,6 +27,9 @@ export const HASH_BYTES = 32;
 export const LEAF_PREFIX: Bytes = Uint8Array.of(0);
 const NODE_PREFIX: Bytes = Uint8Array.of(1);
 
+/** For what is hashed and thrown away: a hash function reads its argument before it returns. */
+const preimage = new Uint8Array(1_024);
+
 /** MTH({}) = hash of nothing. */
 export function emptyRoot(hash: HashFunction = sha256): Bytes {
   return hash(new Uint8Array(0));
@@ -34,12 +37,18 @@ export function emptyRoot(hash: HashFunction = sha256): Bytes {
 
 /** hash(0x00 ‖ leaf) */
 export function hashLeaf(leaf: Bytes, hash: HashFunction = sha256): Bytes {
-  return hash(concatBytes(LEAF_PREFIX, leaf));
+  if (leaf.length >= preimage.length) return hash(concatBytes(LEAF_PREFIX, leaf));
+  preimage.set(LEAF_PREFIX);
+  preimage.set(leaf, 1);
+  return hash(preimage.subarray(0, 1 + leaf.length));
 }
 
 /** hash(0x01 ‖ left ‖ right) */
 export function hashNode(left: Bytes, right: Bytes, hash: HashFunction = sha256): Bytes {
-  return hash(concatBytes(NODE_PREFIX, left, right));
+  preimage.set(NODE_PREFIX);
+  preimage.set(left, 1);
+  preimage.set(right, 1 + left.length);
+  return hash(preimage.subarray(0, 1 + left.length + right.length));
 }
 
 function assertSize(size: number): void {

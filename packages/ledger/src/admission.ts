@@ -9,7 +9,8 @@ import { signatureCheck } from './checks.ts';
 import { contractOf } from './contracts.ts';
 import type { Check } from './ledger-port.ts';
 import { type Rejection, reject } from './rejection.ts';
-import { type KeyHash, stateKeys } from './state.ts';
+import { valueKey } from './state-tree.ts';
+import { type ValueKey, stateKeys } from './state.ts';
 import { type ParsedTransaction, parseTransaction, requiredSigners } from './transaction-codec.ts';
 import { transactionSigningMessage } from './transaction.ts';
 
@@ -18,7 +19,7 @@ export interface Inspected {
   readonly transaction: ParsedTransaction;
   readonly checks: readonly Check[];
   /** Where state keeps its id: needed at every step, so computed once. */
-  readonly liveKey: KeyHash;
+  readonly liveKey: ValueKey;
 }
 
 export type InspectionResult = Inspected | { readonly ok: false; readonly rejection: Rejection };
@@ -39,5 +40,5 @@ export function inspectTransaction(bytes: Bytes, chainId: string): InspectionRes
   const checks = signatures.map(({ key, signature }) => signatureCheck(key, message, signature));
   const { body } = transaction;
   checks.push(...contractOf(body).checks(body, transaction));
-  return { ok: true, transaction, checks, liveKey: stateKeys.live(transaction.id) };
+  return { ok: true, transaction, checks, liveKey: valueKey(stateKeys.live(transaction.id)) };
 }

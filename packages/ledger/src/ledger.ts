@@ -37,7 +37,7 @@ import { answerQuery } from './queries.ts';
 import type { StateReader, WriteBatch } from './state-reader.ts';
 import { updateStateTree } from './state-tree.ts';
 import { State } from './state.ts';
-import { Overlay, type Store, bytesToKey, readerStore } from './store.ts';
+import { Overlay, type Store, readerStore } from './store.ts';
 
 /** Raised when the meaning of bytes changes; a new version switches at a height. */
 export const APP_VERSION = 1n;
@@ -213,9 +213,8 @@ export function createLedger(options: LedgerOptions): Ledger {
       for (const tx of block.txs) {
         const admitted = admit(state, inspectOnce(tx, meta.chainId), context, verified);
         if (!admitted.ok) return 'reject';
-        const key = bytesToKey(admitted.liveKey);
-        if (seen.has(key)) return 'reject';
-        seen.add(key);
+        if (seen.has(admitted.liveKey)) return 'reject';
+        seen.add(admitted.liveKey);
       }
       return 'accept';
     },

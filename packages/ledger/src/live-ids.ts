@@ -6,7 +6,7 @@
 import { type Bytes, concatBytes } from '@yilian/crypto/bytes';
 import { encode } from '@yilian/crypto/cbor';
 import type { TransactionId } from './ids.ts';
-import { type KeyHash, type State, stateKeys } from './state.ts';
+import { type State, type ValueKey, stateKeys } from './state.ts';
 import { type Overlay, numberKey, readNumber } from './store.ts';
 
 const ID_LENGTH = 32;
@@ -16,12 +16,12 @@ const DROPS_PER_TRANSACTION = 4;
 const HEIGHTS_SCANNED_MAX = 1_024;
 
 /** `key`: of `stateKeys.live`. */
-export function isLive(state: State, key: KeyHash): boolean {
-  return state.has(key);
+export function isLive(state: State, key: ValueKey): boolean {
+  return state.hasAt(key);
 }
 
-export function addLive(state: State, key: KeyHash, expiryHeight: number): void {
-  state.put(key, encode([expiryHeight]));
+export function addLive(state: State, key: ValueKey, expiryHeight: number): void {
+  state.putAt(key, encode([expiryHeight]));
 }
 
 function idsKey(expiryHeight: number, height: number): string {

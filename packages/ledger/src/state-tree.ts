@@ -47,7 +47,8 @@ function nodeKey(path: string): string {
 
 /** One key to put (with the hash of its leaf) or, without a hash, to delete. */
 interface Change {
-  readonly hex: string;
+  /** The key hash, one character per byte: sorts as the bytes do. */
+  readonly name: string;
   readonly keyHash: Bytes;
   readonly leafHash: Bytes | undefined;
 }
@@ -74,13 +75,17 @@ export function updateStateTree(
   hash: HashFunction = sha256,
 ): Bytes {
   const sorted: Change[] = changes.map(({ keyHash, value }) => ({
-    hex: toHex(keyHash),
+    name: bytesToKey(keyHash),
     keyHash,
     leafHash: value === undefined ? undefined : hashStateLeaf(keyHash, hash(value), hash),
   }));
-  sorted.sort((left, right) => (left.hex < right.hex ? -1 : 1));
+  sorted.sort(byName);
   const child = updateNode(store, '', store.get(nodeKey('')), sorted, hash);
   return child?.hash ?? emptyStateRoot(hash);
+}
+
+function byName(left: Change, right: Change): number {
+  return left.name < right.name ? -1 : 1;
 }
 
 function updateNode(
@@ -96,11 +101,11 @@ function updateNode(
   while (start < changes.length) {
     const first = changes[start];
     if (first === undefined) break;
-    const digit = first.hex.charCodeAt(depth);
-    let end = start + 1;
-    while (end < changes.length && changes[end]?.hex.charCodeAt(depth) === digit) end++;
     const slot = nibbleAt(first.keyHash, depth);
-    const below = first.hex.slice(0, depth + 1);
+    let end = start + 1;
+    for (let next = changes[end]; next !== undefined; next = changes[++end])
+      if (nibbleAt(next.keyHash, depth) !== slot) break;
+    const below = path + (DIGITS[slot] ?? '');
     const old = existing === undefined ? undefined : nodeChild(existing, slot);
     const group = changes.slice(start, end);
     changed.push({ slot, child: updateChild(store, below, old, group, hash) });
@@ -131,11 +136,11 @@ function updateChild(
   }
   const puts = changes.filter((change) => change.leafHash !== undefined);
   if (child?.leafKey !== undefined) {
-    const hex = toHex(child.leafKey);
-    if (!changes.some((change) => change.hex === hex)) {
+    const name = bytesToKey(child.leafKey);
+    if (!changes.some((change) => change.name === name)) {
       if (puts.length === 0) return child;
-      puts.push({ hex, keyHash: child.leafKey, leafHash: child.hash });
-      puts.sort((left, right) => (left.hex < right.hex ? -1 : 1));
+      puts.push({ name, keyHash: child.leafKey, leafHash: child.hash });
+      puts.sort(byName);
     }
   }
   const [only] = puts;

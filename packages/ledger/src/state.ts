@@ -8,6 +8,9 @@ import { type Overlay, type Store, bytesToKey, numberKey, readNumber } from './s
 /** SHA-256 of a key's canonical form: its place in the tree. */
 export type KeyHash = Bytes;
 
+/** Where the store keeps the value under a key hash. */
+export type ValueKey = string;
+
 function keyHash(...items: readonly Cbor[]): KeyHash {
   return withEncoding(items, sha256);
 }
@@ -50,6 +53,15 @@ export class State {
 
   constructor(overlay: Overlay) {
     this.#overlay = overlay;
+  }
+
+  /** As `has` and `put`, for a key that was prepared once since many steps ask for it. */
+  hasAt(key: ValueKey): boolean {
+    return this.#overlay.get(key) !== undefined;
+  }
+
+  putAt(key: ValueKey, value: Bytes): void {
+    this.#overlay.put(key, value);
   }
 
   get(key: KeyHash): Bytes | undefined {

@@ -37,6 +37,11 @@ export function parseRequestAccess(items: Cbor): RequestAccess {
   };
 }
 
+function isZero(bytes: Bytes): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
+}
+
 /**
  * - RQ-1 The sender is an active doctor or department.
  * - RQ-2 The transaction has `REQUEST_LENGTH` bytes; its padding is zero.
@@ -44,7 +49,7 @@ export function parseRequestAccess(items: Cbor): RequestAccess {
 function applyRequestAccess(state: State, body: RequestAccess, context: ExecutionContext): Applied {
   const sender = activeSender(state, context, 'doctor', 'department');
   if (!sender.ok) return sender; // RQ-1
-  const padded = context.length === REQUEST_LENGTH && body.padding.every((byte) => byte === 0);
+  const padded = context.length === REQUEST_LENGTH && isZero(body.padding);
   if (!padded) return reject('wrongLength'); // RQ-2
   return accept(['request', body.commitment]);
 }
