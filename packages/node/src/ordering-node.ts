@@ -290,8 +290,11 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
     clockNs,
     onEvent,
     onSettled: (txs) => {
-      verifier.forget(txs);
-      if (mempool.count > 0) for (const tx of txs) mempool.release(nameOfTransaction(tx));
+      for (const tx of txs) {
+        const name = nameOfTransaction(tx);
+        verifier.forget(name);
+        mempool.release(name);
+      }
     },
     onDropped: (hashes) => {
       for (const hash of hashes) mempool.release(nameOf(hash));

@@ -19,8 +19,8 @@ export type Verification =
 export interface TransactionVerifier {
   /** One verdict per transaction, in order. */
   verify(txs: readonly Bytes[]): Promise<readonly Verification[]>;
-  /** Frees what is remembered of transactions that are final. */
-  forget(txs: readonly Bytes[]): void;
+  /** Frees what is remembered of a transaction that is final. `name`: of `nameOfTransaction`. */
+  forget(name: string): void;
   /** Checks under way. */
   pending(): number;
 }
@@ -97,9 +97,7 @@ export function createTransactionVerifier(
       }
       return verdicts;
     },
-    forget: (txs) => {
-      for (const tx of txs) known.forget(nameOfTransaction(tx));
-    },
+    forget: (name) => known.forget(name),
     pending: () => pool.pending(),
   };
 }

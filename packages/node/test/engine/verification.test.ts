@@ -226,7 +226,7 @@ describe('transaction verifier', () => {
     const { pool, made } = countingPool(() => true);
     const verifier = createTransactionVerifier({ inspect: inspectGood }, pool);
     await verifier.verify([message(1), message(2)]);
-    verifier.forget([message(1)]);
+    verifier.forget(sha256Name(message(1)));
     await verifier.verify([message(2)]);
     expect(made).toHaveLength(2);
     await verifier.verify([message(1)]);
