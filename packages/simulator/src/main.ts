@@ -8,6 +8,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     runs: { type: 'string', default: '1' },
     events: { type: 'string', default: '5000' },
+    byzantine: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 });
@@ -15,7 +16,7 @@ const { values } = parseArgs({
 const isNumber = (text: string): boolean => /^\d{1,10}$/.test(text);
 
 function main(): number {
-  const usage = 'usage: npm run simulate -- [--seed N] [--runs R] [--events M]';
+  const usage = 'usage: npm run simulate -- [--seed N] [--runs R] [--events M] [--byzantine]';
   if (values.help) {
     console.log(usage);
     return 0;
@@ -26,11 +27,12 @@ function main(): number {
     return 2;
   }
   const events = Number(values.events);
+  const flag = values.byzantine ? ' --byzantine' : '';
   const totals = new Map<string, number>();
   for (let run = 0; run < Number(values.runs); run++) {
     const seed = Number(seedText) + run;
     try {
-      const result = simulate({ seed, events });
+      const result = simulate({ seed, events, byzantine: values.byzantine });
       for (const [what, hits] of result.counts) totals.set(what, (totals.get(what) ?? 0) + hits);
       console.log(
         `seed ${seed}: ${result.validators} validators, height ${result.height}, ` +
@@ -40,7 +42,7 @@ function main(): number {
     } catch (error) {
       console.error(`seed ${seed}: ${error instanceof Violation ? error.message : String(error)}`);
       if (!(error instanceof Violation) && error instanceof Error) console.error(error.stack);
-      console.error(`repeat with: npm run simulate -- --seed ${seed} --events ${events}`);
+      console.error(`repeat with: npm run simulate -- --seed ${seed} --events ${events}${flag}`);
       return 1;
     }
   }

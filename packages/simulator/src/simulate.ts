@@ -6,7 +6,8 @@ import { toHex } from '@yilian/crypto/bytes';
 import { type Checkers, createCheckers, Violation } from './checkers.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 import { nativeSha256 } from './keys.ts';
-import { CALM } from './network.ts';
+import { createLiar } from './liar.ts';
+import { CALM, type Interceptor } from './network.ts';
 import type { Core, SimulatedNode } from './node.ts';
 import type { Random } from './random.ts';
 import { TOY } from './toy-application.ts';
@@ -16,6 +17,8 @@ export interface SimulationOptions {
   /** Events of the phase of faults. */
   readonly events: number;
   readonly core?: Core;
+  /** One member lies, to the end of the run. Fewer than four members are then made four. */
+  readonly byzantine?: boolean;
 }
 
 export interface SimulationResult {
@@ -57,6 +60,18 @@ function drawWeather(random: Random): Weather {
   };
 }
 
+function lying(
+  { keys, genesis, random }: Cluster,
+  index: number | undefined,
+  checkers: Checkers,
+): Interceptor | undefined {
+  const pair = keys[index ?? -1];
+  if (index === undefined || pair === undefined) return undefined;
+  const rate = random.pick([0.05, 0.3, 0.8]);
+  const { chainId } = genesis;
+  return createLiar({ index, pair, chainId, random, rate, onLie: checkers.count });
+}
+
 /** PrePrepare, Prepare, Commit, Checkpoint, ViewChange, NewView: second byte of an encoded message. */
 const KIND_MIN = 1;
 const KIND_MAX = 6;
@@ -65,8 +80,8 @@ const CONVERGE_MS_MAX = 180_000;
 
 /** @throws Violation */
 export function simulate(options: SimulationOptions): SimulationResult {
-  const checkers = createCheckers();
-  const shape = [
+  const isByzantine = options.byzantine === true;
+  const drawn = [
     { validators: 4, leaders: 3 },
     { validators: 4, leaders: 4 },
     { validators: 7, leaders: 4 },
@@ -74,6 +89,9 @@ export function simulate(options: SimulationOptions): SimulationResult {
     { validators: 1, leaders: 1 },
     { validators: 5, leaders: 2 },
   ][options.seed % 6] ?? { validators: 4, leaders: 3 };
+  const shape = isByzantine && drawn.validators < 4 ? { validators: 4, leaders: 3 } : drawn;
+  const liar = isByzantine ? Math.floor(options.seed / 6) % shape.validators : undefined;
+  const checkers = createCheckers(liar === undefined ? {} : { byzantine: new Set([liar]) });
   const cluster = createCluster({
     seed: options.seed,
     ...shape,
@@ -83,10 +101,15 @@ export function simulate(options: SimulationOptions): SimulationResult {
     ...(options.core === undefined ? {} : { core: options.core }),
   });
   const { random, schedule, nodes, network } = cluster;
-  const weather = drawWeather(random);
+  const drawnWeather = drawWeather(random);
+  // More power for the liar would be more than the model allows.
+  const weather = isByzantine ? { ...drawnWeather, membershipRate: 0 } : drawnWeather;
+  const lies = lying(cluster, liar, checkers);
   network.setFaults({ ...weather, delayMinMs: 1 });
-  network.intercept(({ bytes }) =>
-    bytes[1] === weather.selectiveKind && random.chance(weather.selectiveLossRate) ? [] : [bytes],
+  network.intercept((packet) =>
+    packet.bytes[1] === weather.selectiveKind && random.chance(weather.selectiveLossRate)
+      ? []
+      : (lies?.(packet) ?? [packet.bytes]),
   );
   for (const node of nodes) node.start();
   const submitted: string[] = [];
@@ -107,7 +130,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
     }
     if (schedule.runNext() === undefined) break;
   }
-  const alive = converge(cluster, weather);
+  const alive = converge(cluster, weather, { liar, lies });
   const first = alive[0];
   if (first === undefined) throw new Error('assertion: a cluster has nodes');
   checkAcknowledged(alive);
@@ -169,15 +192,17 @@ function disturb(
 function converge(
   { nodes, network, schedule, random }: Cluster,
   weather: Weather,
+  { liar, lies }: { readonly liar: number | undefined; readonly lies: Interceptor | undefined },
 ): readonly SimulatedNode[] {
   network.heal();
   network.setFaults(CALM);
-  network.intercept(undefined);
+  network.intercept(lies);
   const members = nodes.length - 1;
-  const mayDie = members >= 4 && weather.membershipRate === 0 && random.chance(0.5);
+  const mayDie =
+    liar === undefined && members >= 4 && weather.membershipRate === 0 && random.chance(0.5);
   const dead = mayDie ? random.pick(nodes.slice(0, members)) : undefined;
   if (dead?.isUp() === true) dead.crash();
-  const core = nodes.filter((node) => node !== dead);
+  const core = nodes.filter((node) => node !== dead && node.index !== liar);
   for (const node of core) if (!node.isUp()) node.start();
   const base = core.reduce((top, node) => (node.height() > top ? node.height() : top), 0n);
   const probe = Uint8Array.of(TOY.put, 255, 255, ...random.bytes(16));

@@ -27,6 +27,28 @@ test('S1 S2 S3 S4 S5 S6 S7 S9 S12 S19 S20 S21 L1 L2 hold on every seed, and ever
   expect(totals.get('equivocation reported') ?? 0).toBe(0);
 });
 
+test('S1 S2 S3 S4 S6 S9 S12 S18 S21 L1 L2 hold beside a member that lies in every way it can, to the end', () => {
+  const totals = new Map<string, number>();
+  for (let seed = 0; seed < 18; seed++) {
+    const { counts } = simulate({ seed, events: 1_500, byzantine: true });
+    for (const [what, hits] of counts) totals.set(what, (totals.get(what) ?? 0) + hits);
+  }
+  for (const what of [
+    'lie: prePrepare',
+    'lie: prepare',
+    'lie: commit',
+    'lie: viewChange',
+    'lie: newView',
+    'lie: checkpoint',
+    'lie: status',
+    'lie: blocks',
+    'lie: old words again',
+    'equivocation reported',
+    'newView with a prepared certificate',
+  ])
+    expect(totals.get(what) ?? 0, what).toBeGreaterThan(0);
+});
+
 test('one seed gives one run: the trace of every message and block is the same', () => {
   for (const seed of [7, 8]) {
     const first = simulate({ seed, events: 1_500 });
