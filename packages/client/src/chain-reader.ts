@@ -96,6 +96,8 @@ export interface ChainReader {
   logEntry(position: number): Promise<LogEntry>;
   /** Entries `[index·2^level, (index+1)·2^level)`. */
   logRange(level: number, index: number): Promise<readonly LogEntry[]>;
+  /** Number of entries of the log, proven at the newest height that nodes can prove. */
+  logSize(): Promise<number>;
   /** Everything that the log has on a grant: complete as far as numbered accesses go. */
   grantEvents(grant: Grant): Promise<readonly LogEntry[]>;
   block(height: bigint | 'latest'): Promise<ChainBlock>;

@@ -558,7 +558,7 @@ export function createPatient(
     },
     findDrawnVisits: async () => {
       const drawn = (await recoverDrawnVisits(network, reader, secrets)).map(encodeDrawnVisit);
-      // Lists are not proven: a node that leaves something out must not make her forget it.
+      // A ciphertext that nobody gives out any more must not make her forget a visit.
       const { drawnVisits: known } = keyring.current;
       const fresh = drawn.filter((each) => !known.some((other) => equalBytes(other, each)));
       await keyring.update({ ...keyring.current, drawnVisits: [...known, ...fresh] });

@@ -5,23 +5,22 @@
  *
  * The identity (health card number) goes into every pseudonym and is no secret: its owner knows it.
  */
-import { ROUTES } from '@yilian/api/routes';
 import { equalBytes, toHex } from '@yilian/crypto/bytes';
 import { type Month, monthOfTime } from '@yilian/crypto/period';
 import { VISIT_GAP_MAX } from '@yilian/crypto/pseudonym';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
 import { type RecordId, toRecordId } from '@yilian/ledger/ids';
-import type { ChainReader } from './chain-reader.ts';
+import type { ChainReader, LogEntry } from './chain-reader.ts';
 import type { OnProgress } from './doctor.ts';
 import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';
 import type { PatientKeyring, VisitNote } from './keyring.ts';
 import type { Network } from './network.ts';
+import { walkLog } from './log-walk.ts';
 import { locateOwnRecord } from './own-records.ts';
 import { derivedVisit } from './own-visits.ts';
 import { monthsBackFrom, type PatientSecrets } from './patient-secrets.ts';
 import { deriveObjectKey, matchRecord } from './record-location.ts';
 import { fetchRecord } from './stored-record.ts';
-import type { NodeEndpoint } from './transport.ts';
 import {
   type DrawnVisit,
   encodeDrawnVisit,
@@ -34,7 +33,6 @@ import {
  * are taken over too. Recent months are tried first, so that only old visits take long.
  */
 const MONTHS_BACK_MAX = 1_500;
-const LIST_ITEMS = 1_000;
 
 export interface RecoveryInput {
   readonly secrets: PatientSecrets;
@@ -58,7 +56,7 @@ export async function recoverKeyring(
     onProgress?.({ step: 'walking', done: position, total: hospitals.length });
     visits.push(...(await visitsAt(network, reader, { secrets, identity, hospital })));
   }
-  const drawn = await recoverDrawnVisits(network, reader, secrets);
+  const drawn = await recoverDrawnVisits(network, reader, secrets, onProgress);
   onProgress?.({ step: 'walking', done: hospitals.length, total: hospitals.length });
   return { ...keyring, identity, visits, drawnVisits: drawn.map(encodeDrawnVisit) };
 }
@@ -134,46 +132,40 @@ function monthOfVisit(
 }
 
 /**
- * Visits that hospitals drew while she had no device: records marked `package` whose tag C^a matches. The
- * list of marked records is not proven, so every node is asked: it is complete when one of them is honest.
+ * Visits that hospitals drew while she had no device: records marked `package` whose tag C^a matches.
+ * Which records are marked is read from the log as a whole, and from no node's list, which could leave
+ * one out unseen.
+ * @throws VerificationError when every node leaves entries of the log out
  */
 export async function recoverDrawnVisits(
   network: Network,
   reader: ChainReader,
   secrets: PatientSecrets,
+  onProgress?: OnProgress,
 ): Promise<readonly DrawnVisit[]> {
-  const marked = new Map<string, RecordId>();
-  let failure: unknown;
-  let answered = 0;
-  for (const node of network.nodes)
-    try {
-      for (const id of await markedAt(network, node)) marked.set(toHex(id), id);
-      answered++;
-    } catch (error) {
-      if (!isOutside(error)) throw error;
-      failure = error;
-    }
-  if (answered === 0) throw failure;
   const visits = new Map<string, DrawnVisit>();
-  for (const id of marked.values()) {
+  const report = (done: number, total: number): void =>
+    onProgress?.({ step: 'walking', done, total });
+  for await (const entry of walkLog(reader, report)) {
+    const id = markedRecordOf(entry);
+    if (id === undefined) continue;
     const ledgerRecord = await reader.record(id);
-    if (ledgerRecord === undefined || !ledgerRecord.marks.includes('package')) continue;
+    if (ledgerRecord === undefined) continue;
     const drawn = await openPackage(network, secrets, ledgerRecord);
     if (drawn !== undefined) visits.set(toHex(drawn.signingSeed), drawn);
   }
   return [...visits.values()];
 }
 
-async function markedAt(network: Network, node: NodeEndpoint): Promise<readonly RecordId[]> {
-  const ids: RecordId[] = [];
-  for (let from = 0; ; from += LIST_ITEMS) {
-    const { items } = await network.transport.call(node, ROUTES.getListing, {
-      params: { name: 'marked' },
-      query: { mark: 'package', from },
-    });
-    for (const item of items) if (item.length === 32) ids.push(toRecordId(item));
-    if (items.length < LIST_ITEMS) return ids;
-  }
+/** The record that an entry of the log put there with a visit package in it. */
+function markedRecordOf({ leaf, transaction }: LogEntry): RecordId | undefined {
+  const { body } = transaction;
+  const isMarked =
+    (body.type === 'issueRecord' || body.type === 'amendRecord') && body.marks.includes('package');
+  if (!isMarked) return undefined;
+  for (const [kind, id] of leaf.facts)
+    if (kind === 'record' && id instanceof Uint8Array) return toRecordId(id);
+  return undefined;
 }
 
 /** What a node or store did, and not this device. */

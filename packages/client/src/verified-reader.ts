@@ -83,6 +83,8 @@ const EVENTS_PER_ANSWER = 256;
 interface CachedSubtree {
   readonly values: ReadonlyMap<string, Bytes>;
   readonly height: bigint;
+  /** Entries of the log at that height. */
+  readonly logSize: number;
   readonly readAtMs: number;
 }
 
@@ -148,7 +150,7 @@ export function createVerifiedReader(network: Network): VerifiedReader {
     const values = new Map(
       answer.subtree.leaves.map(({ keyHash, value }) => [toHex(keyHash), value] as const),
     );
-    return { values, height, readAtMs: platform.nowMs() };
+    return { values, height, logSize: answer.parts.logSize, readAtMs: platform.nowMs() };
   }
 
   function keep(prefix: string, subtree: CachedSubtree): CachedSubtree {
@@ -468,6 +470,13 @@ export function createVerifiedReader(network: Network): VerifiedReader {
         },
       );
       return value;
+    },
+    logSize: async () => {
+      // Any place of the state comes with it; a random one says nothing about who asks.
+      const subtree = await subtreeOf(platform.randomBytes(32), { fresh: true });
+      // The header above carries the proof of this height.
+      network.transport.expectHeight(subtree.height + 1n);
+      return subtree.logSize;
     },
     grantEvents: async (grant) => {
       const { value } = await network.attempt((node) => eventsFrom(node, grant));

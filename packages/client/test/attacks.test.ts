@@ -1,14 +1,15 @@
 /** Findings of docs/reports/attack-review.md that concern clients: each one a test. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { encodeMessage } from '@yilian/api/codec';
+import { encodeMessage, parseMessage } from '@yilian/api/codec';
 import {
   accessRequestCommitment,
   searchTokenInfo,
   shareMessage,
 } from '@yilian/api/messages-access';
-import { listing } from '@yilian/api/messages-chain';
+import { listing, type ProvenEntry, provenLogEntries } from '@yilian/api/messages-chain';
 import { ROUTES } from '@yilian/api/routes';
 import { blobHash } from '@yilian/api/sealed-documents';
+import { LIMITS } from '@yilian/api/sizes';
 import { type Bytes, toHex, utf8 } from '@yilian/crypto/bytes';
 import { deriveConditionalKey, encapsulate } from '@yilian/crypto/capsule';
 import { type G2, randomScalar } from '@yilian/crypto/curve';
@@ -29,6 +30,7 @@ import { publicKey, sign } from '@yilian/crypto/signature';
 import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 import { toGrantId, toMemberId } from '@yilian/ledger/ids';
 import { paddedRequestAccess, signTransaction } from '@yilian/ledger/transaction-codec';
+import { connectToDemo } from '../src/connect.ts';
 import { createDoctor, type Doctor } from '../src/doctor.ts';
 import { decodeHeldToken, grantContext, NO_AAD } from '../src/grant-making.ts';
 import { createKeyringSlot, importRecoveryKit, signerOf } from '../src/keyring.ts';
@@ -461,13 +463,47 @@ describe('A12 R3 visits that a hospital drew', () => {
     await author.issueRecord({ visit, draft: STROKE_DRAFT });
   });
 
-  test('are found though all nodes but one leave them out', async () => {
-    const [honest] = cast.connection.network.nodes;
-    wire.alter(
-      (method, url) => isList(method, url) && !(honest?.url.endsWith(url.host) ?? false),
-      () => encodeMessage(listing, { count: 0, items: [] }),
-    );
+  test('are found though all nodes leave them out of their lists', async () => {
+    wire.alter(isList, () => encodeMessage(listing, { count: 0, items: [] }));
     expect(await person.findDrawnVisits()).toBe(1);
+    const { network, reader } = cast.connection;
+    const fresh = createPatient(
+      network,
+      reader,
+      createKeyringSlot(importRecoveryKit(person.recoveryKit())),
+    );
+    await fresh.recover({ identity: person.keyring.current.identity });
+    expect(fresh.visits()).toHaveLength(1);
+  });
+
+  test.each([
+    ['an entry less', (entries: readonly ProvenEntry[]) => entries.slice(0, -1)],
+    ['none', () => []],
+    [
+      'another one twice',
+      (entries: readonly ProvenEntry[]) => [...entries.slice(0, -1), ...entries.slice(0, 1)],
+    ],
+  ] as const)('a log with %s is refused: nothing is recovered in part', async (_what, change) => {
+    // All nodes lie together; with one honest one she would get the truth from it.
+    const isRange = (_method: string, url: URL): boolean => url.pathname.includes('/log/ranges/');
+    wire.alter(isRange, (body) => {
+      const parsed = parseMessage(provenLogEntries, body, LIMITS.answerBytesMax);
+      if (!parsed.ok) throw new Error('no range');
+      return encodeMessage(provenLogEntries, {
+        ...parsed.value,
+        entries: change(parsed.value.entries),
+      });
+    });
+    const { network, reader } = connectToDemo(
+      { ...cast.platform, storage: createMemoryStorage() },
+      consortium.document,
+    );
+    const fresh = createPatient(
+      network,
+      reader,
+      createKeyringSlot(importRecoveryKit(person.recoveryKit())),
+    );
+    await expect(fresh.findDrawnVisits()).rejects.toMatchObject({ code: 'logProof' });
   });
 
   test('are not forgotten when nobody shows them any more, or their ciphertext', async () => {
