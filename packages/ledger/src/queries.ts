@@ -4,7 +4,7 @@
  * | path | key | answer |
  * |---|---|---|
  * | state | key hash, 32 bytes | StateAnswer (inclusion or absence) |
- * | subtree | prefix, hex digits in ASCII | SubtreeAnswer; `tooMany` above `SUBTREE_LEAVES_MAX` |
+ * | subtree | prefix, hex digits in ASCII | SubtreeAnswer; `tooMany` above `SUBTREE_LEAVES_MAX` keys or `SUBTREE_BYTES_MAX` |
  * | log | `[position]` | LogAnswer |
  * | log/consistency | `[oldSize]` | ConsistencyAnswer |
  * | transaction | transaction id | LogAnswer |
@@ -50,7 +50,13 @@ import {
 } from './state.ts';
 import { type Store, readNumber } from './store.ts';
 
-export const SUBTREE_LEAVES_MAX = 1_024;
+/**
+ * More keys than this are asked for with one digit more. A sixteenth of it must stay well above the 64
+ * keys among which a question hides (R2): of 2,048, with hashed keys, 128 ± 11.
+ */
+export const SUBTREE_LEAVES_MAX = 2_048;
+/** Of an encoded subtree: what a client takes is 8 MiB with header and certificate. */
+export const SUBTREE_BYTES_MAX = 6 * 1024 * 1024;
 export const LIST_ITEMS_MAX = 1_000;
 
 /** One question at one height. */
@@ -79,9 +85,9 @@ const ANSWERS: { readonly [path: string]: (question: Question) => Answer } = {
     const prefix = String.fromCharCode(...key);
     checkPrefix(prefix);
     const subtree = proveSubtree(state, prefix, SUBTREE_LEAVES_MAX);
-    return subtree === undefined
-      ? { code: 'tooMany' }
-      : encodeSubtreeAnswer({ height, parts, subtree });
+    if (subtree === undefined) return { code: 'tooMany' };
+    const answer = encodeSubtreeAnswer({ height, parts, subtree });
+    return answer.length > SUBTREE_BYTES_MAX ? { code: 'tooMany' } : answer;
   },
   log(question) {
     return answerLog(question, Fields.of(decode(question.key), 1).whole());

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { sha256 } from '@yilian/crypto/hash';
+import { SUBTREE_LEAVES_MAX } from '../src/queries.ts';
 import {
   encodeStateProof,
   parseStateProof,
@@ -211,5 +212,45 @@ describe('state tree', () => {
     // log16(20,000) = 3.6: at most five nodes a key, the upper ones shared.
     expect(tree.writes).toBeLessThan(100 * 6);
     expect(tree.reads).toBeLessThan(100 * 7);
+  });
+});
+
+describe('R2 the size of subtrees', () => {
+  /** Keys under each prefix of so many digits. */
+  function countsOf(keys: number, digits: number): readonly number[] {
+    const counts = new Map<string, number>();
+    for (let n = 0; n < keys; n++) {
+      const prefix = toHex(keyOf(n)).slice(0, digits);
+      counts.set(prefix, (counts.get(prefix) ?? 0) + 1);
+    }
+    return Array.from(
+      { length: 16 ** digits },
+      (_, i) => counts.get(digits === 0 ? '' : i.toString(16).padStart(digits, '0')) ?? 0,
+    );
+  }
+
+  // Just enough keys that somebody's question overflows and prefixes grow by a digit.
+  test.each([
+    [SUBTREE_LEAVES_MAX + 1, 1],
+    [2 * SUBTREE_LEAVES_MAX, 1],
+    [30_800, 2],
+    [40_000, 2],
+  ])('with %i keys and prefixes of %i digits none falls under 64', (keys, digits) => {
+    expect(Math.max(...countsOf(keys, digits - 1))).toBeGreaterThan(SUBTREE_LEAVES_MAX);
+    expect(Math.min(...countsOf(keys, digits))).toBeGreaterThanOrEqual(64);
+  });
+
+  test('at the limit one answer has all; one key more and it is refused', () => {
+    const tree = treeOf(SUBTREE_LEAVES_MAX);
+    const all = proveSubtree(tree, '', SUBTREE_LEAVES_MAX);
+    expect(all?.leaves).toHaveLength(SUBTREE_LEAVES_MAX);
+    expect(all !== undefined && verifySubtree(tree.root, all)).toBe(true);
+    const more = treeOf(SUBTREE_LEAVES_MAX + 1);
+    expect(proveSubtree(more, '', SUBTREE_LEAVES_MAX)).toBeUndefined();
+    const leaves = [...'0123456789abcdef'].map(
+      (digit) => proveSubtree(more, digit, SUBTREE_LEAVES_MAX)?.leaves.length ?? 0,
+    );
+    expect(leaves.reduce((a, b) => a + b, 0)).toBe(SUBTREE_LEAVES_MAX + 1);
+    expect(Math.min(...leaves)).toBeGreaterThanOrEqual(64);
   });
 });
