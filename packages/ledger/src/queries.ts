@@ -56,7 +56,7 @@ import { type Store, readNumber } from './store.ts';
  */
 export const SUBTREE_LEAVES_MAX = 2_048;
 /** Of an encoded subtree: what a client takes is 8 MiB with header and certificate. */
-export const SUBTREE_BYTES_MAX = 6 * 1024 * 1024;
+export const SUBTREE_BYTES_MAX = 6_291_456;
 export const LIST_ITEMS_MAX = 1_000;
 
 /** One question at one height. */
