@@ -31,9 +31,10 @@ import { createPbftDriver } from './ordering/pbft-driver.ts';
 import type { Peers, PeerStatus } from './peers/peers.ts';
 import { type AppendFile, openAppendFile } from './storage/append-file.ts';
 import { createChainStore } from './storage/chain-store.ts';
+import { lockDirectory } from './storage/directory-lock.ts';
 import { type KeyValueStore, StorageError } from './storage/key-value-store.ts';
 import { openLmdbStore } from './storage/lmdb-store.ts';
-import { openWriteAheadLog } from './storage/write-ahead-log.ts';
+import { openWriteAheadLog, type WriteAheadLog } from './storage/write-ahead-log.ts';
 import { createCheckPool } from './verification/check-pool.ts';
 import { sha256 } from './verification/sha256.ts';
 import { createTransactionVerifier } from './verification/transaction-verifier.ts';
@@ -217,11 +218,24 @@ function decodeRecords(payloads: readonly Bytes[]): readonly WalRecord[] {
   }
 }
 
+async function openDisk(disk: OrderingDisk): Promise<{
+  readonly store: KeyValueStore;
+  readonly log: WriteAheadLog;
+}> {
+  const store = disk.openStore();
+  try {
+    return { store, log: await openWriteAheadLog(await disk.openLog()) };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
 const WAL_PAYLOAD_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * Opens the disk, replays what is left of the last run, and starts ordering.
- * @throws StorageError when the disk is damaged or belongs to another chain
+ * @throws StorageError when the disk is damaged, belongs to another chain or is in use
  */
 export async function createOrderingNode(options: OrderingOptions): Promise<OrderingNode> {
   useNativeSha256(sha256);
@@ -233,9 +247,13 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
   const sign = createSigner(options.secretKey);
   const context = { chainId: genesis.chainId };
 
-  const store = disk.openStore();
+  // A disk that is handed in is its owner's to guard.
+  const unlock = options.disk === undefined ? lockDirectory(options.directory) : (): void => {};
+  const { store, log } = await openDisk(disk).catch((error: unknown) => {
+    unlock();
+    throw error;
+  });
   const chain = createChainStore(store);
-  const log = await openWriteAheadLog(await disk.openLog());
   if (log.cutTail) onEvent({ level: 'info', event: 'tornTailCut' });
   const application: Application = createLedger({ reader: chain.state, hash: sha256 });
   const pool = createCheckPool({
@@ -255,6 +273,7 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
     await pool.close();
     await log.close();
     await store.close();
+    unlock();
   };
   let tip: ChainTip;
   let records: readonly WalRecord[];
