@@ -9,7 +9,23 @@ import type { Curve } from '@yilian/crypto/curve';
 import type { Match } from '@yilian/crypto/searchable-encryption';
 import { type SearchTask, runSearchTask } from './search-task.ts';
 
+/** A search that got no result. Nothing of the task is in the text: it carries a right to search. */
+export class SearchPoolError extends Error {
+  /** `workerLost`: the thread ended while it searched; asking again uses another one. */
+  readonly code: 'closed' | 'workerLost' | 'taskFailed';
+
+  constructor(code: SearchPoolError['code'], message: string) {
+    super(message);
+    this.name = 'SearchPoolError';
+    this.code = code;
+  }
+}
+
+/** A worker that ends before it has answered anything is replaced after so long, not in a loop. */
+const REPLACE_PAUSE_MS = 1_000;
+
 export interface SearchPool {
+  /** @throws SearchPoolError */
   run(task: SearchTask): Promise<{
     readonly matches: readonly (readonly Match[])[];
     readonly cpuMs: number;
@@ -32,7 +48,6 @@ interface Reply {
   readonly id: number;
   readonly matches?: readonly (readonly Match[])[];
   readonly cpuMs?: number;
-  readonly error?: string;
 }
 
 function workerUrl(): URL {
@@ -46,8 +61,10 @@ export function createSearchPool(options: {
   readonly context: ChainContext;
   /** For running without workers. */
   readonly curve: Curve;
+  /** What the workers run. */
+  readonly program?: URL;
 }): SearchPool {
-  const { context, curve } = options;
+  const { context, curve, program = workerUrl() } = options;
   const queue: Waiting[] = [];
   const lanes: { readonly worker: Worker; busy: { readonly id: number; job: Waiting } | null }[] =
     [];
@@ -69,35 +86,46 @@ export function createSearchPool(options: {
   };
 
   const addLane = (): void => {
-    const worker = new Worker(workerUrl(), { workerData: context });
+    const worker = new Worker(program, { workerData: context, execArgv: [] });
     const lane: (typeof lanes)[number] = { worker, busy: null };
     lanes.push(lane);
+    let hasAnswered = false;
     worker.on('message', (reply: Reply) => {
+      hasAnswered = true;
       const { busy } = lane;
       if (busy === null || busy.id !== reply.id) return;
       lane.busy = null;
       running -= 1;
-      if (reply.matches === undefined) busy.job.reject(new Error(reply.error ?? 'search failed'));
+      if (reply.matches === undefined)
+        busy.job.reject(new SearchPoolError('taskFailed', 'the search failed'));
       else busy.job.resolve({ matches: reply.matches, cpuMs: reply.cpuMs ?? 0 });
       dispatch();
     });
-    worker.on('error', (error) => {
+    // An uncaught error, too, ends the thread: `exit` follows and does the rest.
+    worker.on('error', () => undefined);
+    worker.on('exit', () => {
       const { busy } = lane;
       lanes.splice(lanes.indexOf(lane), 1);
       if (busy !== null) {
         running -= 1;
-        busy.job.reject(error);
+        busy.job.reject(new SearchPoolError('workerLost', 'a search worker ended at its task'));
       }
-      if (!closed) addLane();
-      dispatch();
+      if (closed) return;
+      if (hasAnswered || busy !== null) replace();
+      else setTimeout(replace, REPLACE_PAUSE_MS).unref();
     });
     worker.unref();
+  };
+  const replace = (): void => {
+    if (closed) return;
+    addLane();
+    dispatch();
   };
   for (let i = 0; i < options.workers; i++) addLane();
 
   return {
     run: (task) => {
-      if (closed) return Promise.reject(new Error('the search pool is closed'));
+      if (closed) return Promise.reject(new SearchPoolError('closed', 'the search pool is closed'));
       if (options.workers === 0)
         return new Promise((resolve, reject) => {
           setImmediate(() => {
@@ -105,8 +133,8 @@ export function createSearchPool(options: {
             try {
               const matches = runSearchTask(curve, context, task);
               resolve({ matches, cpuMs: performance.now() - startedAt });
-            } catch (error) {
-              reject(error instanceof Error ? error : new Error('search failed'));
+            } catch {
+              reject(new SearchPoolError('taskFailed', 'the search failed'));
             }
           });
         });
@@ -118,8 +146,9 @@ export function createSearchPool(options: {
     pending: () => queue.length + running,
     close: async () => {
       closed = true;
-      for (const job of queue.splice(0)) job.reject(new Error('the search pool is closed'));
-      await Promise.all(lanes.map(({ worker }) => worker.terminate()));
+      for (const job of queue.splice(0))
+        job.reject(new SearchPoolError('closed', 'the search pool is closed'));
+      await Promise.all([...lanes].map(({ worker }) => worker.terminate()));
     },
   };
 }

@@ -16,8 +16,8 @@ port.on('message', ({ id, task }: { readonly id: number; readonly task: SearchTa
     task.right.fill(0);
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
     port.postMessage({ id, matches, cpuMs: performance.now() - startedAt });
-  } catch (error) {
+  } catch {
     // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread, no window
-    port.postMessage({ id, error: error instanceof Error ? error.message : 'failed' });
+    port.postMessage({ id });
   }
 });
