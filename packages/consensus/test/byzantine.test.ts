@@ -190,3 +190,20 @@ test('bug 20: a message whose bytes are all items is refused before it fills the
   bytes.set([0x82, 7, 0x9a, 0x00, 0x0f, 0x42, 0x40]);
   expect(() => decodeMessage(bytes)).toThrow('too many items');
 });
+
+test('PB-1 who sends a vote that it did not sign is blamed, and nobody for what others had put into it', () => {
+  const script = createScript({ validators: 4 });
+  prepareEverywhere(script);
+  const [liar = 0, victim = 0, third = 0] = [0, 1, 2, 3].filter(
+    (index) => index !== script.primary(0),
+  );
+  const blamed = (): readonly string[] =>
+    effectsOf(script, victim, 'blame').map(({ key }) => toHex(key));
+  const vote = must(sentBy(script, liar, 'commit')[0]);
+  script.inject(victim, liar, { ...vote, signature: new Uint8Array(64) });
+  expect(blamed()).toEqual([toHex(must(script.keys.keys[liar]))]);
+  // What it says in another's name is dropped by the name alone, and costs nobody anything.
+  script.inject(victim, liar, { ...vote, signer: third, signature: new Uint8Array(64) });
+  script.inject(victim, liar, vote);
+  expect(blamed()).toHaveLength(1);
+});

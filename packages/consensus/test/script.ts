@@ -219,6 +219,7 @@ export function createScript(options: {
       case 'checkpointStable':
       case 'refuseRequest':
       case 'recheckRequests':
+      case 'blame':
       case 'reportEquivocation':
       case 'halt':
         return;

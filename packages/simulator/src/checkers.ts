@@ -267,6 +267,11 @@ export function createCheckers(options: CheckerOptions = {}): Checkers {
             'S2 order',
             `node ${node.index} halted: ${effect.reason} ${effect.detail}`,
           );
+        if (effect.kind === 'blame') {
+          const blamed = indexByKey.get(toHex(effect.key));
+          if (blamed === undefined || !byzantine.has(blamed))
+            throw new Violation('S19 evidence', `node ${node.index} blames ${blamed}`);
+        }
         if (effect.kind === 'reportEquivocation') {
           const liar = indexByKey.get(toHex(effect.evidence.key));
           if (liar !== undefined && !byzantine.has(liar))

@@ -160,6 +160,7 @@ export function createNode(options: NodeOptions): SimulatedNode {
       case 'cancelTimer':
       case 'checkpointStable':
       case 'refuseRequest':
+      case 'blame':
       case 'reportEquivocation':
         return;
       case 'admitRequests': {

@@ -8,7 +8,7 @@ import { isQuorum, powerOf } from '../validator-set.ts';
 import type { Block } from '../block.ts';
 import type { Checkpoint } from './messages.ts';
 import { broadcast, emit, type ReplicaState, signerOf } from './state.ts';
-import { hasValidSignature, signContent } from './voting.ts';
+import { isSignedBySender, signContent } from './voting.ts';
 
 function isCheckpointHeight(state: ReplicaState, height: bigint): boolean {
   return height > 0n && height % BigInt(state.settings.checkpointInterval) === 0n;
@@ -49,7 +49,7 @@ export function onCheckpoint(state: ReplicaState, from: Bytes, message: Checkpoi
   if (!isCheckpointHeight(state, height)) return;
   // The set that speaks after a height is the set of the next one; ahead of our tip we cannot know it.
   if (height !== state.tip.height || message.epoch !== state.tip.validators.epoch) return;
-  if (signerOf(state, from) !== signer || !hasValidSignature(state, message)) return;
+  if (signerOf(state, from) !== signer || !isSignedBySender(state, message)) return;
   countCheckpoint(state, message);
 }
 

@@ -91,6 +91,8 @@ export type Effect =
       readonly kind: 'recheckRequests';
       readonly requests: readonly { readonly hash: Bytes; readonly transaction: Bytes }[];
     }
+  /** This peer has sent a message of its own whose signature does not hold: it costs more than it says. */
+  | { readonly kind: 'blame'; readonly key: Bytes }
   | { readonly kind: 'reportEquivocation'; readonly evidence: Equivocation }
   /** This replica's state contradicts a certified one: stop and call the operator. */
   | {

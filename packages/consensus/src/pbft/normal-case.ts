@@ -17,7 +17,7 @@ import {
 } from './state.ts';
 import {
   countVote,
-  hasValidSignature,
+  isSignedBySender,
   ownVote,
   rememberOwn,
   reportEquivocation,
@@ -74,11 +74,11 @@ export function onPrePrepare(state: ReplicaState, message: PrePrepare): Verdict 
   const accepted = work.proposals.get(view);
   if (accepted !== undefined) {
     // PB-15
-    if (!equalBytes(accepted.prePrepare.blockId, blockId) && hasValidSignature(state, message))
+    if (!equalBytes(accepted.prePrepare.blockId, blockId) && isSignedBySender(state, message))
       reportEquivocation(state, accepted.prePrepare, message);
     return 'fine';
   }
-  if (!hasValidSignature(state, message)) return 'fine';
+  if (!isSignedBySender(state, message)) return 'fine';
   if (!equalBytes(headerId(block.header), blockId)) return 'refused';
   const { requirement } = work;
   // PB-12: a view that follows a prepared certificate proposes that block and no other.
@@ -142,7 +142,7 @@ export function onPrepare(state: ReplicaState, message: Prepare): void {
   if (message.signer === primaryOf(state, view)) return;
   // Once our commit is out, further prepares prove nothing new.
   if (ownVote(state, 'commit', view) !== undefined) return;
-  if (hasValidSignature(state, message)) countVote(state, message);
+  if (isSignedBySender(state, message)) countVote(state, message);
 }
 
 export function onCommit(state: ReplicaState, message: Commit): void {
@@ -153,7 +153,7 @@ export function onCommit(state: ReplicaState, message: Commit): void {
   const isFull = views.length >= COMMIT_VIEWS_MAX && !views.includes(message.view);
   // PB-18: one signer fills a few views of the tally; its lowest one makes room for a higher one.
   const lowest = isFull ? Math.min(...views) : -1;
-  if (message.view < lowest || !hasValidSignature(state, message)) return;
+  if (message.view < lowest || !isSignedBySender(state, message)) return;
   if (isFull) forgetCommit(state, lowest, signer);
   countVote(state, message);
 }

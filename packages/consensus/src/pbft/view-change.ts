@@ -23,7 +23,14 @@ import {
   send,
   setTimer,
 } from './state.ts';
-import { hasQuorum, hasValidSignature, ownVote, rememberOwn, signContent } from './voting.ts';
+import {
+  hasQuorum,
+  hasValidSignature,
+  isSignedBySender,
+  ownVote,
+  rememberOwn,
+  signContent,
+} from './voting.ts';
 
 /** PB-13: patience doubles with each view and is capped; a new height starts again from view 0. */
 export function viewTimeoutMs(state: ReplicaState, view: number): number {
@@ -131,7 +138,7 @@ export function onViewChange(state: ReplicaState, message: ViewChange): void {
   // PB-14: one place per signer, whatever views it invents.
   const isNewer = stored === undefined || message.view > stored.view;
   if (!isNewer && (body === undefined || message.view !== stored.view)) return;
-  if (!isValidViewChange(state, message)) return;
+  if (!isSignedBySender(state, message) || !isValidViewChange(state, message)) return;
   if (body !== undefined && isWhole(state, body)) work.bodies.set(toHex(body.id), body.block);
   if (isNewer) work.viewChanges.set(message.signer, { ...message, block: null });
 }
@@ -233,7 +240,7 @@ export function onNewView(state: ReplicaState, message: NewView): void {
   if (work.executing !== undefined || view < 1) return;
   // PB-9: views only grow; a replayed NewView moves nothing.
   if (view < state.view || (view === state.view && work.status === 'normal')) return;
-  if (message.signer !== primaryOf(state, view) || !hasValidSignature(state, message)) return;
+  if (message.signer !== primaryOf(state, view) || !isSignedBySender(state, message)) return;
   let last = -1;
   for (const nested of viewChanges) {
     if (nested.signer <= last || nested.view !== view) return;

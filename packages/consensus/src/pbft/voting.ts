@@ -20,6 +20,17 @@ export function hasValidSignature(
   });
 }
 
+/** The same of a message that its signer sent by itself: nobody but the signer is to blame for a bad one. */
+export function isSignedBySender(
+  state: ReplicaState,
+  message: SignedContent & { readonly signer: number; readonly signature: Bytes },
+): boolean {
+  if (hasValidSignature(state, message)) return true;
+  const key = state.tip.validators.validators[message.signer]?.key;
+  if (key !== undefined) emit(state, { kind: 'blame', key });
+  return false;
+}
+
 export function signContent(state: ReplicaState, content: SignedContent): Bytes {
   return state.sign(signedBody(state.chainId, content));
 }

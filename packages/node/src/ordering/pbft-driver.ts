@@ -262,6 +262,9 @@ class Driver implements PbftDriver {
       case 'refuseRequest':
         this.#options.onDropped([effect.hash]);
         return undefined;
+      case 'blame':
+        this.#conduct.onOffence(effect.key, 'badSignature', performance.now());
+        return undefined;
       case 'reportEquivocation': {
         const { height, view, key } = effect.evidence;
         onEvent({ level: 'warn', event: 'equivocation', height, view, key: toHex(key) });

@@ -17,11 +17,16 @@ const STRIKES_MAX = 100;
 const SAMPLE_INTERVAL = 16;
 const SUSPECT_MS = 10_000;
 
-export type Offence = 'malformedMessage' | 'invalidTransaction' | 'unfitTransaction';
+export type Offence =
+  | 'malformedMessage'
+  | 'badSignature'
+  | 'invalidTransaction'
+  | 'unfitTransaction';
 
 /** A transaction may have become unfit on its way: that alone cuts nobody. */
 const STRIKES: { readonly [O in Offence]: number } = {
   malformedMessage: 20,
+  badSignature: 5,
   invalidTransaction: 1,
   unfitTransaction: 0,
 };

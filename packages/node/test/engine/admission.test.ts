@@ -56,6 +56,15 @@ describe('peer conduct', () => {
     expect(cut).toEqual(['malformedMessage']);
   });
 
+  test('a peer whose votes are not signed is cut before they cost a second of the processor', () => {
+    const cut: string[] = [];
+    const conduct = new PeerConduct((_, reason) => cut.push(reason));
+    for (let i = 0; i < 19; i++) conduct.onOffence(peer, 'badSignature', 0);
+    expect(cut).toEqual([]);
+    conduct.onOffence(peer, 'badSignature', 0);
+    expect(cut).toEqual(['badSignature']);
+  });
+
   test('a peer that never stops talking is cut, and its messages are not read meanwhile', () => {
     const cut: string[] = [];
     const conduct = new PeerConduct((_, reason) => cut.push(reason));
