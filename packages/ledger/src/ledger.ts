@@ -95,6 +95,8 @@ export function createLedger(options: LedgerOptions): Ledger {
   let finalized: { readonly overlay: Overlay; readonly height: number } | undefined;
   /** The state after everything in the mempool, above one committed height. */
   let pending: { readonly state: State; readonly height: number } | undefined;
+  /** What the next block has read of the store so far: it is judged and executed on the same state. */
+  let reads: { readonly store: Overlay; readonly meta: LedgerMeta } | undefined;
   /** Of the committed chain: it never changes. */
   let chainId: string | undefined;
   /** What the same bytes told before: they are immutable by convention. */
@@ -129,8 +131,9 @@ export function createLedger(options: LedgerOptions): Ledger {
     const height = Number(block.height);
     if (height !== meta.height + 1)
       throw new CallOrderError('wrongHeight', `block ${height} does not follow ${meta.height}`);
+    if (reads?.meta !== meta) reads = { store: new Overlay(store), meta };
     return {
-      store,
+      store: reads.store,
       meta,
       context: { height, time: secondsOf(block.timeNs), reporters: new Set() },
     };
@@ -247,6 +250,7 @@ export function createLedger(options: LedgerOptions): Ledger {
       }
       finalized = undefined;
       pending = undefined;
+      reads = undefined;
       return { writes: all.toWriteBatch(), retainHeight: 0n };
     },
 

@@ -87,13 +87,15 @@ export class Overlay implements Store {
   }
 
   get(key: string): Bytes | undefined {
-    if (this.#changes.has(key)) return this.#changes.get(key);
+    const changed = this.#changes.get(key);
+    if (changed !== undefined || this.#changes.has(key)) return changed;
     return this.original(key);
   }
 
   /** The value below this overlay. */
   original(key: string): Bytes | undefined {
-    if (this.#originals.has(key)) return this.#originals.get(key);
+    const known = this.#originals.get(key);
+    if (known !== undefined || this.#originals.has(key)) return known;
     const value = this.#base.get(key);
     this.#originals.set(key, value);
     return value;

@@ -3,7 +3,8 @@
  * while: it may be broken rather than evil, and its signed words reach us through others if they matter.
  */
 import { randomInt } from 'node:crypto';
-import { type Bytes, toHex } from '@yilian/crypto/bytes';
+import type { Bytes } from '@yilian/crypto/bytes';
+import { nameOf } from '../verification/verified-transactions.ts';
 
 /** Messages of one peer in one second: a hundred times what a busy replica says. */
 const MESSAGES_PER_SECOND_MAX = 5_000;
@@ -98,7 +99,7 @@ export class PeerConduct {
   }
 
   #recordOf(peer: Bytes): Record {
-    const name = toHex(peer);
+    const name = nameOf(peer);
     let record = this.#records.get(name);
     if (record === undefined) {
       // Peers are members: there are as many records as members, no more.
