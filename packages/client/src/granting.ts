@@ -3,7 +3,7 @@
  */
 import { blobHash, sealNarrowing } from '@yilian/api/sealed-documents';
 import { ROUTES } from '@yilian/api/routes';
-import type { BlobName } from '@yilian/api/parameter';
+import { blobName, type BlobName } from '@yilian/api/parameter';
 import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
 import type { G1 } from '@yilian/crypto/curve';
 import { GRANT_LABELS_MAX, type GrantedLabel } from '@yilian/crypto/grant';
@@ -33,6 +33,7 @@ import type { Network } from './network.ts';
 import { type HeldLabel, type OwnGrant, walkTags } from './own-grants.ts';
 import { submitBody } from './submission.ts';
 import type { NodeEndpoint } from './transport.ts';
+import { DELIVERABLE_SECONDS, type UndeliveredBlob } from './undelivered.ts';
 
 const SECONDS_PER_DAY = 86_400;
 /** A node keeps a day's key for two days: an older one may be gone when the share arrives. */
@@ -57,6 +58,8 @@ export interface GrantInput {
   /** Hospitals whose node shall not be the search node, where there is another. */
   readonly visitedHospitals: readonly string[];
   readonly onProgress?: OnProgress;
+  /** Keeps what could not be delivered; called before the result is given or an error thrown. */
+  readonly onUndelivered?: (blobs: readonly UndeliveredBlob[]) => Promise<void>;
 }
 
 /** How a grant stands after it was made. */
@@ -153,7 +156,7 @@ export async function grantLabels(
         searchNode === null || searchKey === null ? null : { id: searchNode, hpkeKey: searchKey },
     });
     try {
-      return await putOnChain(network, reader, made, plan, input.onProgress);
+      return await putOnChain(network, reader, made, plan, input);
     } catch (error) {
       // Somebody used the tag in between: another device of hers, or an agent. A new grant, m + 1.
       const isTaken = error instanceof RejectedError && error.code === 'tagUsed';
@@ -259,7 +262,7 @@ async function putOnChain(
   reader: ChainReader,
   made: MadeGrant,
   plan: HolderPlan,
-  onProgress: OnProgress | undefined,
+  { onProgress, onUndelivered }: Pick<GrantInput, 'onProgress' | 'onUndelivered'>,
 ): Promise<MadeGrantResult> {
   const [first, ...others] = made.signers;
   if (first === undefined) throw new Error('a grant without a tag');
@@ -278,7 +281,7 @@ async function putOnChain(
   const early = deliverAll();
   const final = await submitBody(network, reader, made.body, [first, ...others]);
   // Enough acknowledgements are enough: a silent node holds up nobody.
-  const grant = await Promise.race([
+  const acknowledging = Promise.race([
     awaitAcknowledgements(network, reader, made.grantId, {
       threshold: plan.threshold,
       deliverAll,
@@ -286,6 +289,22 @@ async function putOnChain(
     }),
     early.then(() => new Promise<never>(() => undefined)),
   ]);
+  // The grant is on chain from here on: what is not delivered by the end, well or ill, is kept.
+  const grant = await acknowledging.finally(async () => {
+    const until = Math.floor(network.platform.nowMs() / 1000) + DELIVERABLE_SECONDS;
+    const left = deliveries.filter(
+      (each) => !['delivered', 'void'].includes(state.get(each) ?? ''),
+    );
+    await onUndelivered?.(
+      left.map(({ node, name, blob }) => ({
+        grantId: made.grantId,
+        node: node.memberId,
+        name: blobName.format(name),
+        blob,
+        until,
+      })),
+    );
+  });
   const namesWith = (...wanted: readonly (Delivered | 'underWay' | undefined)[]): string[] => [
     ...new Set(
       deliveries.filter((each) => wanted.includes(state.get(each))).map(({ node }) => node.name),

@@ -16,6 +16,7 @@ import { type PublicKey, publicKey, sign } from '@yilian/crypto/signature';
 import type { Role } from '@yilian/ledger/contracts/members/member';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import { ClientError } from './failure.ts';
+import type { UndeliveredBlob } from './undelivered.ts';
 
 const SECRET_BYTES = 32;
 
@@ -58,6 +59,8 @@ export interface PatientKeyring {
   /** One-time handles given out so far. */
   readonly handles: number;
   readonly authorities: readonly AgentAuthority[];
+  /** Sealed blobs of her grants that their nodes have not taken yet. */
+  readonly undelivered: readonly UndeliveredBlob[];
 }
 
 /** What a grantee keeps of a grant: the opened blob, encoded (crypto/grant `encodeGranteeShare`). */
@@ -139,6 +142,7 @@ function emptyPatientKeyring(input: {
     drawnVisits: [],
     handles: 0,
     authorities: [],
+    undelivered: [],
   };
 }
 
@@ -235,6 +239,13 @@ function patientItems(keyring: PatientKeyring): Cbor {
       authority.labels.map(({ label, conditionalKey }) => [label, conditionalKey]),
       authority.mayGrant,
     ]),
+    keyring.undelivered.map(({ grantId, node, name, blob, until }) => [
+      grantId,
+      node,
+      name,
+      blob,
+      until,
+    ]),
   ];
 }
 
@@ -264,7 +275,7 @@ export function decodeKeyring(bytes: Bytes): Keyring {
 }
 
 function readPatient(value: Cbor): PatientKeyring {
-  const items = readItems(value, 11);
+  const items = readItems(value, 12);
   return {
     kind: 'patient',
     chainId: readText(items[1]),
@@ -289,6 +300,16 @@ function readPatient(value: Cbor): PatientKeyring {
           return { label: readBytes(label), conditionalKey: readBytes(conditionalKey, 96) };
         }),
         mayGrant: mayGrant === true,
+      };
+    }),
+    undelivered: readItems(items[11]).map((each) => {
+      const [grantId, node, name, blob, until] = readItems(each, 5);
+      return {
+        grantId: readBytes(grantId, 16),
+        node: readBytes(node, 32),
+        name: readText(name),
+        blob: readBytes(blob),
+        until: readCount(until),
       };
     }),
   };

@@ -60,6 +60,7 @@ import { recoverDrawnVisits, recoverKeyring } from './recovery.ts';
 import { matchRecord } from './record-location.ts';
 import type { OpenRecord } from './record-opening.ts';
 import { submitBody } from './submission.ts';
+import { type DeliveryResult, deliverUndelivered, keepUndelivered } from './undelivered.ts';
 import { encodeDrawnVisit } from './visit-for-writing.ts';
 import { encodeVisitCode } from './visit-package.ts';
 
@@ -141,6 +142,11 @@ export interface Patient {
   object(recordId: RecordId, reason: ObjectionReason): Promise<FinalTransaction>;
   labelsOf(scope: GrantScope): readonly Label[];
   grantAccess(input: GrantAccessInput): Promise<MadeGrantResult>;
+  /**
+   * Sends nodes what they missed of her grants, and says which are still missing it. `listGrants` does
+   * so of itself; kept for two days.
+   */
+  deliverUndelivered(): Promise<DeliveryResult>;
   listGrants(): Promise<readonly OwnGrant[]>;
   revoke(grantId: GrantId): Promise<FinalTransaction>;
   narrow(
@@ -531,9 +537,14 @@ export function createPatient(
         tokens: tokensOf(scope, input.keywords ?? []),
         visitedHospitals: [...new Set(visits().map(({ hospital }) => hospital))],
         ...(input.onProgress === undefined ? {} : { onProgress: input.onProgress }),
+        onUndelivered: (blobs) => keepUndelivered(keyring, blobs),
       });
     },
-    listGrants,
+    deliverUndelivered: () => deliverUndelivered(network, keyring),
+    listGrants: async () => {
+      if (keyring.current.undelivered.length > 0) await deliverUndelivered(network, keyring);
+      return listGrants();
+    },
     revoke: async (grantId) => revokeOwnGrant(network, reader, await findGrant(grantId)),
     narrow: async (grantId, input) =>
       narrowOwnGrant(network, reader, await findGrant(grantId), input),

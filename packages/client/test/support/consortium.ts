@@ -37,6 +37,8 @@ export interface TestConsortium {
   regulatorSeed(): Uint8Array;
   /** Stops one node: the others go on. */
   stopNode(institution: string): Promise<void>;
+  /** Starts a stopped node again, on its own disk and at its old address. */
+  startNode(institution: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -46,6 +48,7 @@ async function startNode(
   memory: MemoryNetwork,
   blockIntervalMs: number,
   nowMs: () => number,
+  httpPort = 0,
 ): Promise<RunningNode> {
   const directory = join(home, 'nodes', institution);
   const seeds = parseNodeSeeds(
@@ -83,7 +86,7 @@ async function startNode(
       }),
     },
   );
-  const port = await node.http.listen('127.0.0.1', 0);
+  const port = await node.http.listen('127.0.0.1', httpPort);
   return { institution, url: `http://127.0.0.1:${port}`, node };
 }
 
@@ -158,6 +161,14 @@ export async function startConsortium(
       return seed;
     },
     stopNode,
+    startNode: async (institution) => {
+      const at = nodes.findIndex((each) => each.institution === institution);
+      const before = nodes[at];
+      if (before === undefined || !stopped.has(institution)) throw new Error('it is not stopped');
+      const port = Number(new URL(before.url).port);
+      nodes[at] = await startNode(home, institution, memory, blockIntervalMs, nowMs, port);
+      stopped.delete(institution);
+    },
     stop: async () => {
       for (const { institution } of nodes) await stopNode(institution);
       rmSync(home, { recursive: true, force: true });
