@@ -34,6 +34,10 @@ const MESSAGES = {
     zh: '授权 {grant} 已生效：{holders} 个节点中 {acknowledged} 个持有份额，需要 {threshold} 个',
   },
   regulatorNamed: { en: 'the regulator’s node was named: {why}', zh: '已指定监管节点：{why}' },
+  undelivered: {
+    en: 'not delivered yet, kept here and sent when grants are next listed: {nodes}',
+    zh: '尚未送达（已保存，下次运行时发送）：{nodes}',
+  },
   nothingFound: { en: 'nothing found', zh: '没有找到' },
   opened: {
     en: 'opened; written by {author}; shares served by {nodes}',

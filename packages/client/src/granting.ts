@@ -281,16 +281,16 @@ async function putOnChain(
   const early = deliverAll();
   const final = await submitBody(network, reader, made.body, [first, ...others]);
   // Enough acknowledgements are enough: a silent node holds up nobody.
-  const acknowledging = Promise.race([
-    awaitAcknowledgements(network, reader, made.grantId, {
-      threshold: plan.threshold,
-      deliverAll,
-      ...(onProgress === undefined ? {} : { onProgress }),
-    }),
-    early.then(() => new Promise<never>(() => undefined)),
-  ]);
-  // The grant is on chain from here on: what is not delivered by the end, well or ill, is kept.
-  const grant = await acknowledging.finally(async () => {
+  const acknowledging = (): Promise<Grant> =>
+    Promise.race([
+      awaitAcknowledgements(network, reader, made.grantId, {
+        threshold: plan.threshold,
+        deliverAll,
+        ...(onProgress === undefined ? {} : { onProgress }),
+      }),
+      early.then(() => new Promise<never>(() => undefined)),
+    ]);
+  const keepLeft = async (): Promise<void> => {
     const until = Math.floor(network.platform.nowMs() / 1000) + DELIVERABLE_SECONDS;
     const left = deliveries.filter(
       (each) => !['delivered', 'void'].includes(state.get(each) ?? ''),
@@ -304,7 +304,14 @@ async function putOnChain(
         until,
       })),
     );
-  });
+  };
+  // The grant is on chain: what is not delivered by the end, well or ill, is kept.
+  let grant: Grant;
+  try {
+    grant = await acknowledging();
+  } finally {
+    await keepLeft();
+  }
   const namesWith = (...wanted: readonly (Delivered | 'underWay' | undefined)[]): string[] => [
     ...new Set(
       deliveries.filter((each) => wanted.includes(state.get(each))).map(({ node }) => node.name),

@@ -172,6 +172,9 @@ const grant: Command = {
         ...(regulatorNamed === null
           ? []
           : [session.say('regulatorNamed', { why: regulatorNamed })]),
+        ...(made.undelivered.length === 0
+          ? []
+          : [session.say('undelivered', { nodes: made.undelivered.join(', ') })]),
       ],
     );
     return EXIT.ok;
