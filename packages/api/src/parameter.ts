@@ -129,5 +129,6 @@ export const recordIdParameter: Parameter<Bytes> = hexBytes(SIZES.recordId);
 export const memberIdParameter: Parameter<Bytes> = hexBytes(SIZES.memberId);
 export const transactionIdParameter: Parameter<Bytes> = hexBytes(SIZES.transactionId);
 export const grantIdParameter: Parameter<Bytes> = hexBytes(SIZES.grantId);
+export const hashParameter: Parameter<Bytes> = hexBytes(SIZES.hash);
 export const objectKeyParameter: Parameter<Bytes> = hexBytes(SIZES.objectKey);
 export const handleParameter: Parameter<Bytes> = hexBytes(SIZES.key);

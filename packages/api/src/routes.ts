@@ -68,6 +68,7 @@ import {
   blobName,
   grantIdParameter,
   handleParameter,
+  hashParameter,
   heightOrLatest,
   heightParameter,
   listName,
@@ -204,6 +205,23 @@ const getCheckpoint: Route<NoValues, NoValues, null, Bytes> = {
   answer: cborBytes(LIMITS.checkpointBytesMax),
   status: 200,
   proof: "regulator's signature under the client's own trust anchor",
+  problems: ['notFound'],
+  cost: 1,
+  service: null,
+};
+
+const getValidators: Route<{ readonly hash: Bytes }, NoValues, null, Bytes> = {
+  name: 'getValidators',
+  method: 'GET',
+  path: '/v1/validators/{hash}',
+  summary: 'The validator set with this hash.',
+  params: { hash: hashParameter },
+  query: {},
+  auth: { kind: 'none' },
+  request: { kind: 'none' },
+  answer: cborBytes(LIMITS.checkpointBytesMax),
+  status: 200,
+  proof: 'its hash is the one that a certified header names',
   problems: ['notFound'],
   cost: 1,
   service: null,
@@ -765,6 +783,7 @@ export const ROUTES: {
   readonly getHeader: typeof getHeader;
   readonly getHeaders: typeof getHeaders;
   readonly getCheckpoint: typeof getCheckpoint;
+  readonly getValidators: typeof getValidators;
   readonly getBlock: typeof getBlock;
   readonly streamBlocks: typeof streamBlocks;
   readonly submitTransaction: typeof submitTransaction;
@@ -799,6 +818,7 @@ export const ROUTES: {
   getHeader,
   getHeaders,
   getCheckpoint,
+  getValidators,
   getBlock,
   streamBlocks,
   submitTransaction,

@@ -24,11 +24,16 @@ import {
   isTrustExpired,
   renewTrust,
 } from '@yilian/consensus/light/trust-checkpoint';
-import { verifyLightBlock } from '@yilian/consensus/light/verify-header';
-import { ValidatorSetError } from '@yilian/consensus/validator-set';
+import { advanceTo } from '@yilian/consensus/light/light-client';
+import type { LightBlock } from '@yilian/consensus/light/light-block';
+import {
+  type ValidatorSet,
+  ValidatorSetError,
+  validatorSetFromCbor,
+} from '@yilian/consensus/validator-set';
 import type { SignatureVerifier } from '@yilian/crypto/signature';
 import { type GenesisState, parseGenesis } from '@yilian/ledger/genesis';
-import { ClientError, type Source, VerificationError } from './failure.ts';
+import { ClientError, ProblemError, type Source, VerificationError } from './failure.ts';
 import type { Network } from './network.ts';
 import { renewFromNetwork } from './trust-renewal.ts';
 
@@ -74,6 +79,8 @@ export function createHeaderStore(network: Network): HeaderStore {
   const verified = new Map<string, VerifiedHeader>();
   /** One certified block id per height: a second one is proof of a fork. */
   const blockIds = new Map<bigint, Bytes>();
+  /** Sets of trusted headers, by hash. */
+  const trustedSets = new Map<string, ValidatorSet>();
   let trusted: TrustedBlock | undefined;
   let newest: VerifiedHeader | null = null;
   let starting: Promise<void> | undefined;
@@ -103,6 +110,45 @@ export function createHeaderStore(network: Network): HeaderStore {
         throw new ClientError('badAnchor', 'a checkpoint contradicts what this device verified');
     }
     trusted = begun;
+    for (const { validators } of [beginning, begun])
+      trustedSets.set(toHex(validators.hash), validators);
+  }
+
+  /** A set that the hash in a header stands for; whether it is trusted is decided elsewhere. */
+  async function setOf(hash: Bytes): Promise<ValidatorSet> {
+    const known = trustedSets.get(toHex(hash));
+    if (known !== undefined) return known;
+    const { value } = await network.ask(
+      ROUTES.getValidators,
+      { params: { hash } },
+      (encoded, source) => {
+        const set = readValidatorSet(encoded);
+        if (set === undefined || !equalBytes(set.hash, hash))
+          throw new VerificationError('certificate', source, 'it is another validator set');
+        return set;
+      },
+    );
+    return value;
+  }
+
+  /** A header between, for `advanceTo`; null when nobody has it. */
+  async function fetchLightBlock(height: bigint): Promise<LightBlock | null> {
+    try {
+      const { value } = await network.ask(
+        ROUTES.getHeader,
+        { params: { height } },
+        async (encoded, source) => {
+          const { header, signature, certificate } = decodeOrRefuse(encoded, source);
+          if (header.height !== height)
+            throw new VerificationError('chain', source, 'it is the header of another height');
+          return { header, signature, certificate, validators: await setOf(header.validatorsHash) };
+        },
+      );
+      return value;
+    } catch (error) {
+      if (error instanceof ProblemError && error.code === 'notFound') return null;
+      throw error;
+    }
   }
 
   function judge(checkpoint: TrustCheckpoint, known: TrustedBlock): CheckpointVerdict {
@@ -135,6 +181,7 @@ export function createHeaderStore(network: Network): HeaderStore {
       .then(async (renewed) => {
         blockIds.set(renewed.trusted.height, renewed.trusted.blockId);
         ({ trusted } = renewed);
+        trustedSets.set(toHex(trusted.validators.hash), trusted.validators);
         await platform.storage.put(checkpointName, renewed.encoded);
       })
       .finally(() => {
@@ -203,24 +250,33 @@ export function createHeaderStore(network: Network): HeaderStore {
       // The certificate does not cover the proposer's signature: it is checked for itself.
       if (!isProposed(header, blockId, signature, platform.verifySignature))
         return refuse('its proposer did not sign it');
-      // A change of validators needs the new set itself, which no route serves yet.
-      if (!equalBytes(header.validatorsHash, known.validators.hash))
-        return refuse('the header names validators that this client does not know');
       if (header.height > known.height) {
-        const verdict = verifyLightBlock({
+        const verdict = await advanceTo({
           trusted: known,
-          block: { header, signature, certificate, validators: known.validators },
+          target: {
+            header,
+            signature,
+            certificate,
+            validators: await setOf(header.validatorsHash),
+          },
+          fetch: fetchLightBlock,
           nowNs: nowNs(),
           verifySignature: platform.verifySignature,
         });
         if (!verdict.ok) return refuse(`its header is refused: ${verdict.code}`);
-        ({ trusted } = verdict);
+        trustedSets.set(toHex(verdict.trusted.validators.hash), verdict.trusted.validators);
+        // Another answer may have moved trust on while headers in between were fetched.
+        if (trusted === undefined || verdict.trusted.height > trusted.height)
+          ({ trusted } = verdict);
       } else {
+        const validators = trustedSets.get(toHex(header.validatorsHash));
+        if (validators === undefined)
+          return refuse('the header names validators that this client does not know');
         const verdict = verifyCertificate({
           certificate,
           height: header.height,
           blockId,
-          validators: known.validators,
+          validators,
           verifySignature: platform.verifySignature,
         });
         if (!verdict.ok) return refuse(`its certificate is refused: ${verdict.code}`);
@@ -251,6 +307,15 @@ export function createHeaderStore(network: Network): HeaderStore {
       if (error instanceof CodecError) return beginning;
       throw error;
     }
+  }
+}
+
+function readValidatorSet(encoded: Bytes): ValidatorSet | undefined {
+  try {
+    return validatorSetFromCbor(decode(encoded));
+  } catch (error) {
+    if (error instanceof CodecError || error instanceof ValidatorSetError) return undefined;
+    throw error;
   }
 }
 

@@ -48,6 +48,10 @@ let grantId: GrantId;
 /** Secrets by name: none may be found. */
 const secrets = new Map<string, Bytes>();
 
+function noNode(): never {
+  throw new Error('no node');
+}
+
 function ticket(person: string): Bytes {
   const found = demo.enrolmentSecrets.find((each) => each.person === person);
   if (found === undefined) throw new Error(`no ticket for ${person}`);
@@ -223,6 +227,16 @@ describe('what anybody may ask', () => {
       ...(grant?.holders ?? []).map(({ index }) => `share-${index}`),
     ];
     const members = [referred.id, author.id, ...demo.nodes.map(({ id }) => fromHex(id))].map(toHex);
+    const { header } = await connection.reader.headers.verify(
+      await connection.network.transport.call(
+        connection.network.nodes[0] ?? noNode(),
+        ROUTES.getHeader,
+        {
+          params: { height: 'latest' },
+        },
+      ),
+      { node: '', route: '' },
+    );
     const positions = [...ids.keys()];
     const hex = toHex(grantId);
     return new Map<string, readonly string[]>([
@@ -231,6 +245,7 @@ describe('what anybody may ask', () => {
       ['getHeader', heights.map((at) => `/v1/headers/${at}`)],
       ['getHeaders', ['/v1/headers?from=1&count=100']],
       ['getCheckpoint', ['/v1/checkpoints/latest']],
+      ['getValidators', [`/v1/validators/${toHex(header.validatorsHash)}`]],
       ['getBlock', heights.map((at) => `/v1/blocks/${at}`)],
       ['getReceipt', ids.map((id) => `/v1/transactions/${id}/receipt`)],
       ['getState', ['/v1/state/-']],

@@ -214,6 +214,8 @@ describe('a lying node is caught on each GET route', () => {
       ...LIES.map(({ route }) => route),
       // By `getHeader`'s own function, header by header: the client asks for no lists of headers.
       'getHeaders',
+      // Sets never change here: header-validators.test.ts.
+      'getValidators',
       'getCiphertext',
       'getLocation',
       'getInbox',

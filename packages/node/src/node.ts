@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import type { Genesis } from '@yilian/consensus/application';
 import { genesisId } from '@yilian/consensus/genesis';
 import { decodeSignedHeader } from '@yilian/consensus/header';
+import { validatorSetToCbor } from '@yilian/consensus/validator-set';
 import { type Bytes, toBase64Url, toHex } from '@yilian/crypto/bytes';
+import { encode } from '@yilian/crypto/cbor';
 import { createMclCurve } from '@yilian/crypto/curve-mcl';
 import { deriveHpkeKeyPair, openWith } from '@yilian/crypto/hpke';
 import { publicKey } from '@yilian/crypto/signature';
@@ -245,6 +247,14 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
           sender,
           shelf: createShelf(store, 'locations'),
         });
+  const validatorSets = createShelf(store, 'validator-sets');
+  /** Sets change rarely: each is kept when it is first seen in force. */
+  const keepValidators = async (): Promise<void> => {
+    const set = ordering.lastValidators();
+    if (validatorSets.get(set.hash) === undefined)
+      await validatorSets.put(set.hash, encode(validatorSetToCbor(set)));
+  };
+  await keepValidators();
   const certificates = createShelf(store, 'certificates');
   const registration =
     seeds.regulator === null
@@ -314,6 +324,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     ordering,
     chain,
     checkpoints,
+    validatorSets,
     certificates,
     blobs,
     queryManager,
@@ -375,6 +386,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     work = work.then(async () => {
       await attempt(() => blobs.tend(block));
       await attempt(() => index.tend(block));
+      await attempt(keepValidators);
       await attempt(() => checkpoints.onBlock());
       if (services.reEncryption.isDue(block)) await attempt(() => services.reEncryption.tend());
       reporter.flush();

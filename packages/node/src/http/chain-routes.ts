@@ -217,6 +217,11 @@ export function serveChain(
     return checkpoint === undefined ? refuse('notFound') : served(checkpoint);
   });
 
+  serveRoute(app, context, ROUTES.getValidators, ({ params }) => {
+    const set = services.validatorSets.get(params.hash);
+    return set === undefined ? refuse('notFound') : served(set);
+  });
+
   serveRoute(app, context, ROUTES.getBlock, ({ params }) => {
     const block = ordering.block(params.height);
     return block === undefined

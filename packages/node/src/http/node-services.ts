@@ -40,6 +40,8 @@ export interface NodeServices {
   readonly ordering: OrderingNode;
   readonly chain: ChainView;
   readonly checkpoints: TrustCheckpoints;
+  /** Hash → validator set, of every set that this node has seen in force. */
+  readonly validatorSets: Shelf;
   /** Member id → certificate of members that are not patients. */
   readonly certificates: Shelf;
   readonly blobs: BlobShelf;
