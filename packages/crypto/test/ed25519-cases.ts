@@ -17,14 +17,14 @@ const ORDER = Point.Fn.ORDER;
 
 export const TORSION: readonly Bytes[] = ED25519_TORSION_SUBGROUP.map(fromHex);
 
-export function scalarBytes(value: bigint): Bytes {
+function scalarBytes(value: bigint): Bytes {
   const bytes = new Uint8Array(32);
   let rest = value;
   for (let i = 0; i < 32; i++, rest >>= 8n) bytes[i] = Number(rest & 255n);
   return bytes;
 }
 
-export function readScalar(bytes: Bytes): bigint {
+function readScalar(bytes: Bytes): bigint {
   return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 }
 

@@ -94,6 +94,9 @@ async function run(): Promise<void> {
 run().catch((error: unknown) => {
   if (error instanceof AlreadyRunningError)
     process.stderr.write(`${error.message} Open its page, or stop it first.\n`);
-  else process.stderr.write(`Yilian could not start: ${error instanceof Error ? error.message : String(error)}\n`);
+  else
+    process.stderr.write(
+      `Yilian could not start: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
   process.exit(1);
 });

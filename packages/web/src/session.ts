@@ -26,7 +26,7 @@ export interface Sightings {
 }
 
 /** What only the patient's own device knows of her, to look for on the chain. */
-export interface PatientTraces {
+interface PatientTraces {
   readonly confidential: readonly Uint8Array[];
   readonly pseudonymous: readonly Uint8Array[];
 }

@@ -105,7 +105,7 @@ describe('a loss of power', () => {
   });
 
   test('on a disk that says "written" too early does lose acknowledged transactions: the test above can fail', async () => {
-    const disks = validators.map(() => createFaultyDisk({ lying: true }));
+    const disks = validators.map(() => createFaultyDisk({ lying: true, flushMs: 1_500 }));
     const nodes = await start(createMemoryNetwork(), disks);
     const clients = load(nodes);
     await until(() => clients.acknowledged.size > 5);

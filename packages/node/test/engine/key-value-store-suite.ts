@@ -81,7 +81,7 @@ export function testKeyValueStore(name: string, open: () => Promise<KeyValueStor
             }
             const keys = [...model.keys()]
               .map((hex) => Buffer.from(hex, 'hex'))
-              .sort(Buffer.compare)
+              .sort((left, right) => Buffer.compare(left, right))
               .filter((at) => Buffer.compare(at, from) >= 0 && Buffer.compare(at, to) < 0);
             if (reverse) keys.reverse();
             const expected = keys.slice(0, limit).map((at) => at.toString('hex'));

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { type Route, buildTarget } from '@yilian/api/route';
 import { SIGNED_REQUEST_HEADER, signRequest, toRequestHeader } from '@yilian/api/signed-request';
-import { type Bytes, toHex } from '@yilian/crypto/bytes';
+import type { Bytes } from '@yilian/crypto/bytes';
 import { deriveHpkeKeyPair } from '@yilian/crypto/hpke';
 import { publicKey, sign } from '@yilian/crypto/signature';
 import type { MemberDescription, Role } from '@yilian/ledger/contracts/members/member';
@@ -220,5 +220,3 @@ export async function until(holds: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
-
-export { toHex };
