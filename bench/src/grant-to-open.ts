@@ -40,10 +40,10 @@ export async function grantToOpen(options: {
 }): Promise<GrantToOpen> {
   const home = mkdtempSync(join(tmpdir(), 'yilian-bench-whole-'));
   const facts = await openConsortium(home);
-  const children = await createNodeChildren({
+  const children = createNodeChildren({
     home,
     facts,
-    origins: [],
+    origins: () => [],
     settings: {
       blockIntervalMs: options.blockIntervalMs,
       logLevel: 'silent',

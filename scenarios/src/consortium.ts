@@ -63,21 +63,8 @@ async function waitFor(what: string, holds: () => Promise<boolean>): Promise<voi
   }
 }
 
-/** Ports are free when they are chosen and may be taken when they are bound: then another try helps. */
-const START_TRIES = 3;
-
 /** Starts the program in a fresh folder and waits until every node is ready. */
 export async function startConsortium(): Promise<Consortium> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startOnce();
-    } catch (error) {
-      if (attempt >= START_TRIES) throw error;
-    }
-  }
-}
-
-async function startOnce(): Promise<Consortium> {
   const home = await mkdtemp(join(tmpdir(), 'yilian-scenario-'));
   const program = spawn(process.execPath, [PROGRAM], {
     env: { ...process.env, YILIAN_HOME: home, YILIAN_PORT: '0' },

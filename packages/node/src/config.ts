@@ -109,6 +109,10 @@ class JsonFields {
     throw new ConfigError(`${this.#file}: ${name} must be ${what}`);
   }
 
+  raw(name: string): unknown {
+    return this.#values.get(name);
+  }
+
   has(name: string): boolean {
     return this.#values.has(name);
   }
@@ -176,6 +180,14 @@ function readSettings(fields: JsonFields): NodeSettings {
 }
 
 /** @throws ConfigError */
+export function parsePeerList(file: string, value: unknown): NodeConfig['peers'] {
+  return new JsonFields(file, { peers: value }).list('peers', (item, where) => {
+    const peer = new JsonFields(where, item);
+    return { key: peer.text('key', /^[0-9a-f]{64}$/), ...readAddress(peer) };
+  });
+}
+
+/** @throws ConfigError */
 export function parseNodeConfig(file: string, value: unknown): NodeConfig {
   const fields = new JsonFields(file, value);
   return {
@@ -184,10 +196,7 @@ export function parseNodeConfig(file: string, value: unknown): NodeConfig {
     operator: fields.text('operator', SHORT_NAME),
     http: readAddress(fields.nested('http')),
     peer: readAddress(fields.nested('peer')),
-    peers: fields.list('peers', (item, where) => {
-      const peer = new JsonFields(where, item);
-      return { key: peer.text('key', /^[0-9a-f]{64}$/), ...readAddress(peer) };
-    }),
+    peers: parsePeerList(file, fields.raw('peers')),
     origins: fields.list('origins', (item, where) => {
       if (typeof item !== 'string') throw new ConfigError(`${where}: an origin is text`);
       return item;

@@ -5,10 +5,10 @@
  */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bindFirst } from './bind-port.ts';
 import { openConsortium } from './demo/make-consortium.ts';
 import { createNodeChildren } from './demo/node-children.ts';
 import { createPageServer } from './demo/page-server.ts';
-import { findFreePort } from './demo/ports.ts';
 import { AlreadyRunningError, lockHome } from './demo/supervisor-lock.ts';
 import { mkdirSync } from 'node:fs';
 
@@ -25,11 +25,10 @@ function wishedPort(): number {
 }
 
 /** The next ports are easier to remember than a random one. */
-async function choosePort(wished: number): Promise<number> {
-  if (wished === 0) return findFreePort(HOST, 0);
-  for (let port = wished; port < wished + 20; port++)
-    if ((await findFreePort(HOST, port)) === port) return port;
-  return findFreePort(HOST, 0);
+function portsFrom(wished: number): readonly [number, ...number[]] {
+  if (wished === 0) return [0];
+  const next = Array.from({ length: 19 }, (_, step) => wished + 1 + step);
+  return [wished, ...next.filter((port) => port <= 65_535), 0];
 }
 
 async function run(): Promise<void> {
@@ -38,14 +37,11 @@ async function run(): Promise<void> {
   const unlock = await lockHome(home);
   const facts = await openConsortium(home);
   const wished = wishedPort();
-  const port = await choosePort(wished);
-  if (wished !== 0 && port !== wished)
-    process.stdout.write(`Port ${wished} is taken, using ${port}.\n`);
-
-  const children = await createNodeChildren({
+  let port = wished;
+  const children = createNodeChildren({
     home,
     facts,
-    origins: [`http://${HOST}:${port}`, `http://localhost:${port}`],
+    origins: () => [`http://${HOST}:${port}`, `http://localhost:${port}`],
     settings: {
       heartbeatMs: Number(process.env['YILIAN_HEARTBEAT_MS'] ?? 10_000),
       logLevel: process.env['YILIAN_LOG'] === 'debug' ? 'debug' : 'info',
@@ -55,7 +51,6 @@ async function run(): Promise<void> {
     facts,
     children,
     page: fileURLToPath(new URL('../../web/dist', import.meta.url)),
-    port: () => port,
   });
 
   let stopping: Promise<void> | undefined;
@@ -82,8 +77,15 @@ async function run(): Promise<void> {
   process.on('SIGTERM', stopAndExit);
 
   try {
+    // The page first: the nodes are told its address, as the only one whose scripts may call them.
+    port = await bindFirst(portsFrom(wished), async (each) => {
+      await page.listen({ host: HOST, port: each });
+      const address = page.server.address();
+      return typeof address === 'object' && address !== null ? address.port : each;
+    });
+    if (wished !== 0 && port !== wished)
+      process.stdout.write(`Port ${wished} is taken, using ${port}.\n`);
     await Promise.all(children.map((child) => child.start()));
-    await page.listen({ host: HOST, port });
   } catch (error) {
     await stop();
     throw error;

@@ -1,7 +1,8 @@
 /**
- * One node in one process: `node node-process.js --home DIR`. Reads config.json, keys.json and
- * genesis.cbor there, keeps its disks there, and tells a supervisor over the IPC channel (if there is
- * one) where it listens. SIGTERM, SIGINT and the end of that channel stop it gracefully; kill −9 at any
+ * One node in one process: `node node-process.js --home DIR [--any-port]`. Reads config.json, keys.json
+ * and genesis.cbor there, keeps its disks there, and tells a supervisor over the IPC channel (if there is
+ * one) where it listens. With `--any-port` a configured port that is taken is replaced by a free one,
+ * and the supervisor tells the others. SIGTERM, SIGINT and the end of that channel stop it gracefully; kill −9 at any
  * time loses nothing that was acknowledged.
  */
 import { join, resolve } from 'node:path';
@@ -9,19 +10,29 @@ import { parseArgs } from 'node:util';
 import { fromHex } from '@yilian/crypto/bytes';
 import { decode } from '@yilian/crypto/cbor';
 import { readFileSync, rmSync } from 'node:fs';
-import { ConfigError, readNodeFiles } from './config.ts';
+import { bindFirst } from './bind-port.ts';
+import { ConfigError, type NodeConfig, parsePeerList, readNodeFiles } from './config.ts';
 import { parseGenesisDocument } from './genesis-document.ts';
 import { createLogger } from './logging.ts';
 import { type YilianNode, createNode } from './node.ts';
-import { createTcpPeers } from './peers/tcp-peers.ts';
+import { type TcpPeers, createTcpPeers } from './peers/tcp-peers.ts';
 import type { EnrolledRole } from './services/registration.ts';
 import { createSigner } from './verification/verify-signature.ts';
 import { publicKey } from '@yilian/crypto/signature';
 
-/** What a node tells its supervisor. */
-export interface NodeReady {
-  readonly kind: 'ready';
-  readonly httpPort: number;
+/** What a node tells its supervisor: first where its peers find it, then that it answers HTTP. */
+export type NodeReport =
+  | { readonly kind: 'listening'; readonly peerPort: number }
+  | { readonly kind: 'ready'; readonly httpPort: number };
+
+/** What a supervisor tells its nodes when one of them had to take another port: all addresses. */
+export interface PeersMoved {
+  readonly kind: 'peersMoved';
+  readonly peers: NodeConfig['peers'];
+}
+
+function report(message: NodeReport): void {
+  process.send?.(message);
 }
 
 /** One-time secrets that the centre handed out, left for the regulator's node: [[secret, role, institution]…]. */
@@ -78,24 +89,42 @@ function admitFromSupervisor(node: YilianNode): void {
   });
 }
 
+function setMembers(peers: TcpPeers, members: NodeConfig['peers']): void {
+  peers.setMembers(
+    members.map(({ key, host, port }) => ({ key: fromHex(key), address: { host, port } })),
+  );
+}
+
+function followSupervisor(peers: TcpPeers): void {
+  process.on('message', (message: unknown) => {
+    if (typeof message !== 'object' || message === null) return;
+    const { kind, peers: moved }: Partial<Record<string, unknown>> = { ...message };
+    if (kind === 'peersMoved') setMembers(peers, parsePeerList('supervisor', moved));
+  });
+}
+
 function isRole(role: unknown): role is EnrolledRole {
   return role === 'patient' || role === 'doctor' || role === 'department';
 }
 
-async function run(home: string): Promise<void> {
+async function run(home: string, isAnyPort: boolean): Promise<void> {
   const { config, seeds, genesis } = readNodeFiles(home);
   const logger = createLogger({ level: config.settings.logLevel, node: config.institution });
-  const peers = await createTcpPeers({
-    identity: {
-      chainId: parseGenesisDocument(genesis).chainId,
-      key: publicKey(seeds.consensus),
-      sign: createSigner(seeds.consensus),
-    },
-    listen: config.peer,
-  });
-  peers.setMembers(
-    config.peers.map(({ key, host, port }) => ({ key: fromHex(key), address: { host, port } })),
+  const ports = (wished: number): readonly [number, ...number[]] =>
+    isAnyPort ? [wished, 0] : [wished];
+  const peers = await bindFirst(ports(config.peer.port), (port) =>
+    createTcpPeers({
+      identity: {
+        chainId: parseGenesisDocument(genesis).chainId,
+        key: publicKey(seeds.consensus),
+        sign: createSigner(seeds.consensus),
+      },
+      listen: { host: config.peer.host, port },
+    }),
   );
+  setMembers(peers, config.peers);
+  followSupervisor(peers);
+  report({ kind: 'listening', peerPort: peers.address.port });
   const node = await createNode(
     {
       name: config.name,
@@ -112,9 +141,11 @@ async function run(home: string): Promise<void> {
   await importCertificates(home, node);
   await admitTickets(home, node);
   admitFromSupervisor(node);
-  const httpPort = await node.http.listen(config.http.host, config.http.port);
+  const httpPort = await bindFirst(ports(config.http.port), (port) =>
+    node.http.listen(config.http.host, port),
+  );
   logger.info({ event: 'listening', httpPort, height: node.services.chain.tip().height });
-  process.send?.({ kind: 'ready', httpPort } satisfies NodeReady);
+  report({ kind: 'ready', httpPort });
 
   let stopping = false;
   const stop = (why: string): void => {
@@ -134,12 +165,14 @@ async function run(home: string): Promise<void> {
   process.on('disconnect', () => stop('supervisor gone'));
 }
 
-const { values } = parseArgs({ options: { home: { type: 'string' } } });
+const { values } = parseArgs({
+  options: { home: { type: 'string' }, 'any-port': { type: 'boolean', default: false } },
+});
 if (values.home === undefined) {
-  process.stderr.write('usage: node-process --home DIRECTORY\n');
+  process.stderr.write('usage: node-process --home DIRECTORY [--any-port]\n');
   process.exit(2);
 }
-run(resolve(values.home)).catch((error: unknown) => {
+run(resolve(values.home), values['any-port']).catch((error: unknown) => {
   const text = error instanceof ConfigError ? error.message : String(error);
   process.stderr.write(`The node could not start: ${text}\n`);
   if (!(error instanceof ConfigError) && error instanceof Error)

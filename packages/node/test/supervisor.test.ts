@@ -131,17 +131,46 @@ test('a port that is taken is said, and the next one used', async () => {
   }
 }, 120_000);
 
+test('two consortiums that start at the same moment both run, each with peers of its own', async () => {
+  const pair = [start(join(root, 'one')), start(join(root, 'two'))];
+  const [one, two] = await Promise.all(pair.map((each) => each.consortium()));
+  if (one === undefined || two === undefined) throw new Error('two were started');
+  expect(one.anchor.chainId).not.toBe(two.anchor.chainId);
+  const urls = [...one.nodes, ...two.nodes].map(({ url }) => url);
+  expect(new Set(urls).size).toBe(10);
+  // A block needs a quorum, so nodes that found only strangers at their peers' ports would make none.
+  for (const url of urls) await until(async () => (await heightOf(url)) >= 1n);
+  // Whoever is started again after its ports were taken is found by the others.
+  const [victim, other] = two.nodes;
+  if (victim === undefined || other === undefined) throw new Error('too few nodes');
+  const [, second] = pair;
+  if (second === undefined) throw new Error('two were started');
+  await second.command(victim.id, 'kill');
+  const { server } = await take(Number(new URL(victim.url).port));
+  try {
+    await second.command(victim.id, 'start');
+    const moved = (await second.consortium()).nodes.find(({ id }) => id === victim.id);
+    if (moved === undefined) throw new Error('the node is gone');
+    expect(moved.url).not.toBe(victim.url);
+    const reached = await heightOf(other.url);
+    await until(async () => (await heightOf(moved.url)) > reached);
+  } finally {
+    server.close();
+  }
+  for (const each of pair) expect((await each.send('SIGTERM')).code).toBe(0);
+}, 240_000);
+
 test.each(['ham', '-1', '70000', '1.5'])('a port %s is refused with a reason', async (port) => {
   const ended = await start(join(root, 'no-port'), port).ended();
   expect(ended.code).toBe(1);
   expect(ended.output).toContain(`YILIAN_PORT must be a port number, not "${port}"`);
 });
 
-function take(): Promise<{ readonly server: Server; readonly port: number }> {
+function take(wished = 0): Promise<{ readonly server: Server; readonly port: number }> {
   const server = createServer();
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host: '127.0.0.1', port: 0 }, () => {
+    server.listen({ host: '127.0.0.1', port: wished }, () => {
       const address = server.address();
       if (address === null || typeof address === 'string') reject(new Error('no address'));
       else resolve({ server, port: address.port });

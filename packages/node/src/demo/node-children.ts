@@ -16,7 +16,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NodeConfig, NodeSettings } from '../config.ts';
 import type { DemoFacts, DemoNodeFacts, DemoTicket } from './make-consortium.ts';
-import { findFreePort } from './ports.ts';
+import type { NodeReport, PeersMoved } from '../node-process.ts';
 
 const HOST = '127.0.0.1';
 const FIRST_PEER_PORT = 19_080;
@@ -34,6 +34,7 @@ const NODE_PROGRAM = fileURLToPath(
 
 export interface NodeChild {
   readonly facts: DemoNodeFacts;
+  /** Of the last start; where it is tried first, before. */
   readonly url: string;
   isRunning(): boolean;
   /** Resolves when it answers HTTP. */
@@ -49,15 +50,17 @@ export interface NodeChild {
 export interface NodeChildrenOptions {
   readonly home: string;
   readonly facts: DemoFacts;
-  readonly origins: readonly string[];
+  /** Asked at each start of a node. */
+  readonly origins: () => readonly string[];
   readonly settings: Partial<NodeSettings>;
 }
 
 interface Place {
   readonly facts: DemoNodeFacts;
   readonly directory: string;
-  readonly httpPort: number;
-  readonly peerPort: number;
+  /** Tried first at the next start. */
+  httpPort: number;
+  peerPort: number;
 }
 
 /** What the last run wrote down; its ports are tried first, so that addresses stay the same. */
@@ -70,20 +73,24 @@ function lastPorts(directory: string): { readonly http: number; readonly peer: n
   }
 }
 
+function peersOf(places: readonly Place[]): NodeConfig['peers'] {
+  return places.map(({ facts, peerPort }) => ({
+    key: facts.consensusKey,
+    host: HOST,
+    port: peerPort,
+  }));
+}
+
 function writeConfig(place: Place, places: readonly Place[], options: NodeChildrenOptions): void {
   const { facts } = place;
-  const config = {
+  const config: Omit<NodeConfig, 'settings'> & Pick<NodeChildrenOptions, 'settings'> = {
     name: facts.institution,
     institution: facts.institution,
     operator: facts.institution,
     http: { host: HOST, port: place.httpPort },
     peer: { host: HOST, port: place.peerPort },
-    peers: places.map((each) => ({
-      key: each.facts.consensusKey,
-      host: HOST,
-      port: each.peerPort,
-    })),
-    origins: options.origins,
+    peers: peersOf(places),
+    origins: options.origins(),
     settings: options.settings,
   };
   writeFileSync(join(place.directory, 'config.json'), JSON.stringify(config, null, 2));
@@ -100,20 +107,35 @@ function openLog(path: string): number {
   return openSync(path, 'a');
 }
 
+interface Surroundings {
+  /** Before each start. */
+  writeConfig(): void;
+  noteProcesses(): void;
+  /** Another peer port than the one that was tried first. */
+  peerMoved(): void;
+}
+
+function isReport(message: unknown): message is NodeReport {
+  if (typeof message !== 'object' || message === null || !('kind' in message)) return false;
+  return message.kind === 'listening' || message.kind === 'ready';
+}
+
 class Child implements NodeChild {
   readonly facts: DemoNodeFacts;
-  readonly url: string;
-  readonly #directory: string;
-  readonly #noteProcesses: () => void;
+  readonly #place: Place;
+  readonly #around: Surroundings;
   #process: ChildProcess | undefined;
   #ended: Promise<void> = Promise.resolve();
   #starting: Promise<void> | undefined;
 
-  constructor(place: Place, noteProcesses: () => void) {
+  constructor(place: Place, around: Surroundings) {
     this.facts = place.facts;
-    this.url = `http://${HOST}:${place.httpPort}`;
-    this.#directory = place.directory;
-    this.#noteProcesses = noteProcesses;
+    this.#place = place;
+    this.#around = around;
+  }
+
+  get url(): string {
+    return `http://${HOST}:${this.#place.httpPort}`;
   }
 
   get pid(): number | undefined {
@@ -134,17 +156,19 @@ class Child implements NodeChild {
 
   async #spawn(): Promise<void> {
     await this.#ended;
-    const log = openLog(join(this.#directory, 'node.log'));
-    const child = spawn(process.execPath, [NODE_PROGRAM, '--home', this.#directory], {
+    const { directory } = this.#place;
+    this.#around.writeConfig();
+    const log = openLog(join(directory, 'node.log'));
+    const child = spawn(process.execPath, [NODE_PROGRAM, '--home', directory, '--any-port'], {
       stdio: ['ignore', log, log, 'ipc'],
     });
     closeSync(log);
     this.#process = child;
-    this.#noteProcesses();
+    this.#around.noteProcesses();
     this.#ended = new Promise((resolve) => {
       child.once('exit', () => {
         if (this.#process === child) this.#process = undefined;
-        this.#noteProcesses();
+        this.#around.noteProcesses();
         resolve();
       });
     });
@@ -157,17 +181,36 @@ class Child implements NodeChild {
         clearTimeout(timer);
         action();
       };
-      child.once('message', () => settle(resolve));
+      child.on('message', (message: unknown) => {
+        if (!isReport(message)) return;
+        this.#hear(message);
+        if (message.kind === 'ready') settle(resolve);
+      });
       child.once('exit', (code) =>
         settle(() =>
           reject(
             new Error(
-              `${this.facts.institution} ended with ${String(code)}; see ${join(this.#directory, 'node.log')}`,
+              `${this.facts.institution} ended with ${String(code)}; see ${join(directory, 'node.log')}`,
             ),
           ),
         ),
       );
     });
+  }
+
+  #hear(message: NodeReport): void {
+    if (message.kind === 'ready') {
+      this.#place.httpPort = message.httpPort;
+      this.#around.writeConfig();
+    } else if (message.peerPort !== this.#place.peerPort) {
+      this.#place.peerPort = message.peerPort;
+      this.#around.peerMoved();
+    }
+  }
+
+  /** Tells a running node where its peers are now; one that is not running reads it when it starts. */
+  tell(message: PeersMoved): void {
+    if (this.#process?.connected === true) this.#process.send(message);
   }
 
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -215,36 +258,39 @@ class Child implements NodeChild {
   }
 }
 
-/** Chooses ports, writes each node's configuration, and gives the children, none started. */
-export async function createNodeChildren(
-  options: NodeChildrenOptions,
-): Promise<readonly NodeChild[]> {
+/**
+ * The children, none started. A node binds its ports itself: first those of the last run, so that
+ * addresses stay the same; when one is taken, any. The others are then told, so two consortiums may
+ * start on one machine at the same moment.
+ */
+export function createNodeChildren(options: NodeChildrenOptions): readonly NodeChild[] {
   const { home, facts } = options;
-  const places: Place[] = [];
-  const chosen = new Set<number>();
-  const choose = async (preferred: number): Promise<number> => {
-    let port = await findFreePort(HOST, chosen.has(preferred) ? 0 : preferred);
-    while (chosen.has(port)) port = await findFreePort(HOST, 0);
-    chosen.add(port);
-    return port;
-  };
-  for (const [position, node] of facts.nodes.entries()) {
+  const places: readonly Place[] = facts.nodes.map((node, position) => {
     const directory = join(home, 'nodes', node.institution);
     const last = lastPorts(directory);
-    places.push({
+    return {
       facts: node,
       directory,
-      httpPort: await choose(last?.http ?? FIRST_HTTP_PORT + position),
-      peerPort: await choose(last?.peer ?? FIRST_PEER_PORT + position),
-    });
-  }
-  for (const place of places) writeConfig(place, places, options);
+      httpPort: last?.http ?? FIRST_HTTP_PORT + position,
+      peerPort: last?.peer ?? FIRST_PEER_PORT + position,
+    };
+  });
   const children: Child[] = [];
   // A supervisor that comes after one that was killed waits for (or ends) exactly these.
   const noteProcesses = (): void => {
     const pids = children.flatMap(({ pid }) => (pid === undefined ? [] : [pid]));
     writeFileSync(join(home, 'processes.json'), JSON.stringify(pids));
   };
-  for (const place of places) children.push(new Child(place, noteProcesses));
+  const peerMoved = (): void => {
+    for (const child of children) child.tell({ kind: 'peersMoved', peers: peersOf(places) });
+  };
+  for (const place of places)
+    children.push(
+      new Child(place, {
+        writeConfig: () => writeConfig(place, places, options),
+        noteProcesses,
+        peerMoved,
+      }),
+    );
   return children;
 }

@@ -19,7 +19,6 @@ export interface PageServerOptions {
   readonly children: readonly NodeChild[];
   /** Folder of the built page. */
   readonly page: string;
-  readonly port: () => number;
 }
 
 const LOCAL_HOST = /^(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?$/;

@@ -1,10 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseNodeConfig, parseNodeSeeds, readNodeFiles } from '../../src/config.ts';
-import { findFreePort } from '../../src/demo/ports.ts';
 import { openConsortium } from '../../src/demo/make-consortium.ts';
 import { parseGenesisDocument } from '../../src/genesis-document.ts';
 import { fromBase64Url, fromHex, toHex } from '@yilian/crypto/bytes';
@@ -105,18 +103,5 @@ describe('the demonstration consortium', () => {
   it('refuses a genesis document that is none', () => {
     expect(() => parseGenesisDocument(Uint8Array.of(0x80))).toThrow();
     expect(() => parseGenesisDocument(Uint8Array.of(0x84, 1, 2, 3, 4))).toThrow();
-  });
-
-  it('takes another port when the wished one is taken', async () => {
-    const server = createServer();
-    const taken = await new Promise<number>((resolve) => {
-      server.listen(0, '127.0.0.1', () => {
-        const address = server.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : 0);
-      });
-    });
-    expect(await findFreePort('127.0.0.1', taken)).not.toBe(taken);
-    await new Promise((resolve) => server.close(resolve));
-    expect(await findFreePort('127.0.0.1', taken)).toBe(taken);
   });
 });
