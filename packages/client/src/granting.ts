@@ -28,12 +28,12 @@ import {
   type HolderPlan,
   planHolders,
 } from './grant-plan.ts';
-import { signerOf } from './keyring.ts';
+import { signerOf, type UndeliveredBlob } from './keyring.ts';
 import type { Network } from './network.ts';
 import { type HeldLabel, type OwnGrant, walkTags } from './own-grants.ts';
 import { submitBody } from './submission.ts';
 import type { NodeEndpoint } from './transport.ts';
-import { DELIVERABLE_SECONDS, type UndeliveredBlob } from './undelivered.ts';
+import { DELIVERABLE_SECONDS } from './undelivered.ts';
 
 const SECONDS_PER_DAY = 86_400;
 /** A node keeps a day's key for two days: an older one may be gone when the share arrives. */

@@ -16,7 +16,6 @@ import { type PublicKey, publicKey, sign } from '@yilian/crypto/signature';
 import type { Role } from '@yilian/ledger/contracts/members/member';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import { ClientError } from './failure.ts';
-import type { UndeliveredBlob } from './undelivered.ts';
 
 const SECRET_BYTES = 32;
 
@@ -39,6 +38,18 @@ export interface AgentAuthority {
   /** Encoded labels with D_ℓ (96 bytes) each. */
   readonly labels: readonly { readonly label: Bytes; readonly conditionalKey: Bytes }[];
   readonly mayGrant: boolean;
+}
+
+/** A sealed blob of a grant that waits for its node (undelivered.ts). */
+export interface UndeliveredBlob {
+  readonly grantId: Bytes;
+  /** Member id of the node. */
+  readonly node: Bytes;
+  /** As in the path: `share-2`, `grantee`, `copy`. */
+  readonly name: string;
+  readonly blob: Bytes;
+  /** Seconds since 1970: after this it is of no use. */
+  readonly until: number;
 }
 
 export interface PatientKeyring {

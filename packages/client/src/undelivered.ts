@@ -5,22 +5,10 @@
  */
 import { blobName } from '@yilian/api/parameter';
 import { ROUTES } from '@yilian/api/routes';
-import { type Bytes, toHex } from '@yilian/crypto/bytes';
+import { toHex } from '@yilian/crypto/bytes';
 import { NetworkError, ProblemError } from './failure.ts';
-import type { KeyringSlot, PatientKeyring } from './keyring.ts';
+import type { KeyringSlot, PatientKeyring, UndeliveredBlob } from './keyring.ts';
 import type { Network } from './network.ts';
-
-/** A blob that waits for its node. */
-export interface UndeliveredBlob {
-  readonly grantId: Bytes;
-  /** Member id of the node. */
-  readonly node: Bytes;
-  /** As in the path: `share-2`, `grantee`, `copy`. */
-  readonly name: string;
-  readonly blob: Bytes;
-  /** Seconds since 1970: after this it is of no use. */
-  readonly until: number;
-}
 
 /** What became of the blobs that were kept. */
 export interface DeliveryResult {

@@ -2,9 +2,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toHex } from '@yilian/crypto/bytes';
 import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 import type { Doctor } from '../src/doctor.ts';
-import { createKeyringSlot, decodeKeyring, encodeKeyring } from '../src/keyring.ts';
+import {
+  createKeyringSlot,
+  decodeKeyring,
+  encodeKeyring,
+  type UndeliveredBlob,
+} from '../src/keyring.ts';
 import { createPatient, type Patient } from '../src/patient.ts';
-import { deliverUndelivered, keepUndelivered, type UndeliveredBlob } from '../src/undelivered.ts';
+import { deliverUndelivered, keepUndelivered } from '../src/undelivered.ts';
 import { type Cast, createCast, hoursFromNow, STROKE_DRAFT } from './support/cast.ts';
 import { startConsortium, type TestConsortium } from './support/consortium.ts';
 

@@ -7,6 +7,13 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 
 export type { Logger } from 'pino';
 
+/** An event of a part that knows no logger. */
+export interface LogEvent {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly event: string;
+  readonly [detail: string]: string | number | bigint | boolean | undefined;
+}
+
 /** Names an error by class and code; its message may quote input. */
 function describeError(error: unknown): Record<string, string> {
   if (!(error instanceof Error)) return { type: typeof error };
@@ -32,4 +39,14 @@ export function createLogger(
     serializers: { err: describeError, req: () => undefined, res: () => undefined },
   };
   return destination === undefined ? pino(settings) : pino(settings, destination);
+}
+
+export function logEvent(logger: Logger, { level, ...event }: LogEvent): void {
+  const plain = Object.fromEntries(
+    Object.entries(event).map(([name, value]) => [
+      name,
+      typeof value === 'bigint' ? String(value) : value,
+    ]),
+  );
+  logger[level](plain);
 }

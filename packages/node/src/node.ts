@@ -25,9 +25,9 @@ import { encodeGenesisDocument } from './genesis-document.ts';
 import { type HttpServer, createHttpServer } from './http/http-server.ts';
 import type { NodeServices } from './http/node-services.ts';
 import { createRateLimit } from './http/rate-limit.ts';
-import type { Logger } from './logging.ts';
+import { type Logger, logEvent } from './logging.ts';
 import { type Metrics, createMetrics } from './metrics.ts';
-import { type LogEvent, type OrderingNode, createOrderingNode } from './ordering-node.ts';
+import { type OrderingNode, createOrderingNode } from './ordering-node.ts';
 import { splitNotices } from './peers/notices.ts';
 import type { Peers } from './peers/peers.ts';
 import { createBlobShelf } from './services/blob-shelf.ts';
@@ -430,14 +430,4 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
       return stopping;
     },
   };
-}
-
-function logEvent(logger: Logger, { level, ...event }: LogEvent): void {
-  const plain = Object.fromEntries(
-    Object.entries(event).map(([name, value]) => [
-      name,
-      typeof value === 'bigint' ? String(value) : value,
-    ]),
-  );
-  logger[level](plain);
 }

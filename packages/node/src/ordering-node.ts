@@ -7,7 +7,6 @@ import { join } from 'node:path';
 import type {
   Application,
   Genesis,
-  Outcome,
   Query,
   QueryResult,
   Refusal,
@@ -23,6 +22,13 @@ import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { useNativeSha256 } from '@yilian/crypto/hash';
 import { publicKey } from '@yilian/crypto/signature';
 import { createLedger } from '@yilian/ledger/ledger';
+import type { LogEvent } from './logging.ts';
+import type {
+  CertifiedBlock,
+  CertifiedHeader,
+  FinalBlock,
+  FinalOutcome,
+} from './ordering/final-block.ts';
 import { FinalBlocks } from './ordering/final-blocks.ts';
 import { createIdentify, findOutcome } from './ordering/ledger-application.ts';
 import { Mempool } from './ordering/mempool.ts';
@@ -41,15 +47,6 @@ import { createTransactionVerifier } from './verification/transaction-verifier.t
 import { nameOf, nameOfTransaction } from './verification/verified-transactions.ts';
 import { createSigner } from './verification/verify-signature.ts';
 
-/** What became of a transaction, from this node's own final state. */
-export interface FinalOutcome {
-  readonly id: Bytes;
-  readonly height: bigint;
-  /** Position within its block. */
-  readonly index: number;
-  readonly outcome: Outcome;
-}
-
 /**
  * This node's signed word on an outcome: f+1 equal replies of distinct validators confirm it before
  * the next header proves it. Signature over bindChain(DOMAIN_TAGS.outcomeReply, ctx, id, height,
@@ -63,24 +60,6 @@ export interface SignedReply extends FinalOutcome {
 export type Submission =
   | { readonly admitted: true; readonly id: Bytes }
   | { readonly admitted: false; readonly rejection: Refusal };
-
-/** Encoded, as it came from the wire or the disk: the reader verifies it. */
-export interface CertifiedHeader {
-  readonly height: bigint;
-  readonly header: Bytes;
-  readonly certificate: Bytes;
-}
-
-export interface CertifiedBlock extends CertifiedHeader {
-  readonly txs: readonly Bytes[];
-}
-
-/** A block whose effects are durable here. Delivered in order of height, each exactly once. */
-export interface FinalBlock extends CertifiedBlock {
-  readonly timeNs: bigint;
-  readonly proposer: Bytes;
-  readonly outcomes: readonly FinalOutcome[];
-}
 
 export interface OrderingStatus {
   readonly chainId: string;
@@ -148,12 +127,6 @@ export interface OrderingOptions {
   readonly clockNs?: () => bigint;
   /** Structured log without personal data. */
   readonly log?: (event: LogEvent) => void;
-}
-
-export interface LogEvent {
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  readonly event: string;
-  readonly [detail: string]: string | number | bigint | boolean | undefined;
 }
 
 export interface OrderingSettings {

@@ -9,7 +9,7 @@ import { encode } from '@yilian/crypto/cbor';
 import { parseListAnswer, parseLogAnswer } from '@yilian/ledger/answers';
 import { parseLogLeaf } from '@yilian/ledger/log-leaf';
 import type { FastifyInstance } from 'fastify';
-import type { CertifiedHeader, FinalOutcome } from '../ordering-node.ts';
+import type { CertifiedHeader, FinalOutcome } from '../ordering/final-block.ts';
 import { grantEventPositions } from '../services/ordering-chain-view.ts';
 import { type Served, refuse, served } from '../services/served.ts';
 import { type EventStream, lastEventId, openEventStream } from './event-stream.ts';

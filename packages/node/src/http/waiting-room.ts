@@ -3,7 +3,8 @@
  * for long, and none whose caller has hung up.
  */
 import type { Bytes } from '@yilian/crypto/bytes';
-import type { FinalOutcome, OrderingNode } from '../ordering-node.ts';
+import type { FinalOutcome } from '../ordering/final-block.ts';
+import type { OrderingNode } from '../ordering-node.ts';
 import { type Served, refuse, served } from '../services/served.ts';
 
 /** One request's right to wait. */

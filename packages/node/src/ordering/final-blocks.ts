@@ -4,8 +4,9 @@ import type { CertifiedBlock } from '@yilian/consensus/block';
 import { encodeCertificate } from '@yilian/consensus/certificate';
 import { encodeSignedHeader } from '@yilian/consensus/header';
 import type { Bytes } from '@yilian/crypto/bytes';
-import type { FinalBlock, FinalOutcome, LogEvent } from '../ordering-node.ts';
+import type { LogEvent } from '../logging.ts';
 import { nameOf } from '../verification/verified-transactions.ts';
+import type { FinalBlock, FinalOutcome } from './final-block.ts';
 import type { Identify } from './ledger-application.ts';
 
 type Waiter = (outcome: FinalOutcome) => void;

@@ -3,7 +3,7 @@ import type { Application, Refusal } from '@yilian/consensus/application';
 import type { Bytes } from '@yilian/crypto/bytes';
 import { parseLogAnswer } from '@yilian/ledger/answers';
 import { parseLogLeaf } from '@yilian/ledger/log-leaf';
-import type { FinalOutcome } from '../ordering-node.ts';
+import type { FinalOutcome } from './final-block.ts';
 
 /**
  * Transaction id, or why the bytes are no transaction. A ledger's first check is the sender's signature,

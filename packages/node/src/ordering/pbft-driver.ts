@@ -22,7 +22,7 @@ import { step } from '@yilian/consensus/pbft/step';
 import type { WalRecord } from '@yilian/consensus/pbft/wal';
 import { type Bytes, CodecError, equalBytes, toHex } from '@yilian/crypto/bytes';
 import { encode } from '@yilian/crypto/cbor';
-import type { LogEvent } from '../ordering-node.ts';
+import type { LogEvent } from '../logging.ts';
 import type { Peers } from '../peers/peers.ts';
 import type { ChainStore } from '../storage/chain-store.ts';
 import type { WriteAheadLog } from '../storage/write-ahead-log.ts';

@@ -10,7 +10,8 @@ import { toMemberId } from '@yilian/ledger/ids';
 import { type LogLeaf, parseLogLeaf } from '@yilian/ledger/log-leaf';
 import { type KeyHash, stateKeys } from '@yilian/ledger/state';
 import { parseTransaction } from '@yilian/ledger/transaction-codec';
-import type { FinalBlock, OrderingNode } from '../ordering-node.ts';
+import type { FinalBlock } from '../ordering/final-block.ts';
+import type { OrderingNode } from '../ordering-node.ts';
 import type { ChainView, FinalBlockView, FinalTransaction } from './chain-view.ts';
 
 const EVENTS_PER_QUESTION = 1000;

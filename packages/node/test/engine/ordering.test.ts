@@ -15,8 +15,9 @@ import {
   type MemoryNetwork,
   type Wire,
 } from '../../src/peers/memory-peers.ts';
-import type { FinalBlock, LogEvent, OrderingNode } from '../../src/ordering-node.ts';
-import { createOrderingNode } from '../../src/ordering-node.ts';
+import type { LogEvent } from '../../src/logging.ts';
+import type { FinalBlock } from '../../src/ordering/final-block.ts';
+import { createOrderingNode, type OrderingNode } from '../../src/ordering-node.ts';
 import { openLmdbStore } from '../../src/storage/lmdb-store.ts';
 import { verifySignature } from '../../src/verification/verify-signature.ts';
 import {
