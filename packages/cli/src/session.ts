@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type DemoConsortium, demoConsortium } from '@yilian/api/documents';
 import { type Connection, connectToDemo } from '@yilian/client/connect';
-import { createDoctor, type Doctor, type OnProgress } from '@yilian/client/doctor';
+import { createDoctor, type Doctor } from '@yilian/client/doctor';
+import type { OnProgress } from '@yilian/client/progress';
 import {
   createKeyringSlot,
   decodeKeyring,

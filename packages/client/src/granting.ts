@@ -13,7 +13,7 @@ import { PERIOD_SECONDS_MAX } from '@yilian/ledger/contracts/consent/grant-acces
 import type { GrantId, MemberId } from '@yilian/ledger/ids';
 import { stateKeys } from '@yilian/ledger/state';
 import type { ChainReader, FinalTransaction } from './chain-reader.ts';
-import type { OnProgress } from './doctor.ts';
+import type { OnProgress } from './progress.ts';
 import { ClientError, NetworkError, ProblemError, RejectedError } from './failure.ts';
 import {
   grantContext,

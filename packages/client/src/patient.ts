@@ -2,28 +2,20 @@
  * A patient: enrols, prepares visits, sees who asks, grants, sees who looked, ends grants, reads her own
  * records, names agents, and starts again on a new device.
  */
-import type { Profile } from '@yilian/api/certificate';
-import { certificateHash, certificateMessage, parseCertificate } from '@yilian/api/certificate';
-import { accessRequestCommitment, type InboxItem } from '@yilian/api/messages-access';
-import { ROUTES } from '@yilian/api/routes';
+import { type Profile, parseCertificate } from '@yilian/api/certificate';
 import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
-import { GRANT_LABELS_MAX } from '@yilian/crypto/grant';
 import type { Keyword, KeywordType } from '@yilian/crypto/keyword';
 import type { Label } from '@yilian/crypto/label';
-import { type Month, parseMonth } from '@yilian/crypto/period';
-import { createDecoyToken } from '@yilian/crypto/searchable-encryption';
-import type { Member } from '@yilian/ledger/contracts/members/member';
+import { parseMonth } from '@yilian/crypto/period';
 import type { ObjectionReason } from '@yilian/ledger/contracts/records/objection';
-import { type GrantId, type MemberId, type RecordId, toTransactionId } from '@yilian/ledger/ids';
-import { type AccessWish, encodeHandle, type Handle, openAccessWish } from './access-request.ts';
+import type { GrantId, MemberId, RecordId } from '@yilian/ledger/ids';
+import { encodeHandle, type Handle } from './access-request.ts';
 import { exportAuthority } from './agent.ts';
-import { CLINICAL_CLASSES } from './content/clinical-record.ts';
 import type { ChainReader, FinalTransaction } from './chain-reader.ts';
-import type { OnProgress } from './doctor.ts';
 import { enrolPatient } from './enrolment.ts';
-import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';
+import { ClientError } from './failure.ts';
+import { createGrantScopes, type GrantScope } from './grant-scope.ts';
 import { grantLabels, type MadeGrantResult, narrowOwnGrant, revokeOwnGrant } from './granting.ts';
-import type { WishedToken } from './grant-making.ts';
 import {
   deriveHandle,
   exportRecoveryKit,
@@ -50,49 +42,16 @@ import {
   type SlotReport,
 } from './own-records.ts';
 import { type OwnVisit, ownVisits } from './own-visits.ts';
-import {
-  createPatientSecrets,
-  currentMonth,
-  hospitalIdOf,
-  type PatientSecrets,
-} from './patient-secrets.ts';
-import { recoverDrawnVisits, recoverKeyring } from './recovery.ts';
+import { createPatientSecrets, currentMonth, type PatientSecrets } from './patient-secrets.ts';
+import type { OnProgress } from './progress.ts';
+import { listReceivedRequests, type ReceivedRequest } from './received-requests.ts';
 import { matchRecord } from './record-location.ts';
 import type { OpenRecord } from './record-opening.ts';
+import { recoverDrawnVisits, recoverKeyring } from './recovery.ts';
 import { submitBody } from './submission.ts';
 import { type DeliveryResult, deliverUndelivered, keepUndelivered } from './undelivered.ts';
 import { encodeDrawnVisit } from './visit-for-writing.ts';
 import { encodeVisitCode } from './visit-package.ts';
-
-/** Every grant carries at least so many search tokens, decoys included. */
-const TOKENS_MIN = 8;
-
-/** A request as the patient sees it; everything in it was verified. */
-export interface ReceivedRequest {
-  /** Number of the handle it came by. */
-  readonly handle: number;
-  readonly number: number;
-  readonly transactionId: Bytes;
-  readonly receivedAt: number;
-  readonly requester: {
-    readonly member: MemberId;
-    readonly name: string;
-    readonly role: string;
-    readonly institution: string;
-    readonly licence: string;
-  };
-  readonly wish: AccessWish;
-}
-
-/** Which labels a grant shall cover. */
-export interface GrantScope {
-  /** Hospitals; default: all she visited. */
-  readonly hospitals?: readonly string[];
-  /** Months of admission, `YYYY-MM`; default: all. */
-  readonly months?: readonly string[];
-  /** FHIR classes: only those sections. Default: whole visits. */
-  readonly classes?: readonly string[];
-}
 
 export interface GrantAccessInput {
   readonly grantee: MemberId;
@@ -177,157 +136,20 @@ export function createPatient(
   reader: ChainReader,
   keyring: KeyringSlot<PatientKeyring>,
 ): Patient {
-  const { platform, context, transport } = network;
-  const { curve, randomBytes } = platform;
+  const { platform, context } = network;
+  const { curve } = platform;
   const secrets = createPatientSecrets(platform, keyring.current);
 
   const visits = (): readonly OwnVisit[] => ownVisits(platform, secrets, keyring.current);
+  const scopes = createGrantScopes(network, secrets, visits);
 
   const held = (label: Label): HeldLabel => ({
     label,
     conditionalKey: secrets.conditionalKey(label),
   });
 
-  function visitsIn(scope: GrantScope): readonly OwnVisit[] {
-    return visits().filter(
-      ({ hospital, month }) =>
-        (scope.hospitals === undefined || scope.hospitals.includes(hospital)) &&
-        (scope.months === undefined || scope.months.includes(month)),
-    );
-  }
-
-  function labelsOf(scope: GrantScope): readonly Label[] {
-    const labels = new Map<string, Label>();
-    const add = (label: Label): void => {
-      labels.set(toHex(label.beta), label);
-    };
-    for (const visit of visitsIn(scope)) {
-      if (scope.classes === undefined || scope.classes.length === 0)
-        add(visit.label({ kind: 'visit' }));
-      else
-        for (const resourceType of scope.classes) add(visit.label({ kind: 'class', resourceType }));
-    }
-    return [...labels.values()];
-  }
-
-  /** Labels on which grants may lie: visits, clinical classes, summaries. By β. */
-  function walkedLabels(): ReadonlyMap<string, Label> {
-    const labels = new Map<string, Label>();
-    for (const visit of visits()) {
-      const own = [
-        visit.label({ kind: 'visit' }),
-        visit.label({ kind: 'summary' }),
-        ...[...CLINICAL_CLASSES].map((resourceType) =>
-          visit.label({ kind: 'class', resourceType }),
-        ),
-      ];
-      for (const label of own) labels.set(toHex(label.beta), label);
-    }
-    return labels;
-  }
-
-  /**
-   * No grant on a label that the walk does not visit: she would neither see nor end it (R1). A class in
-   * a doctor's request may be any word.
-   */
-  function checkWalked(labels: readonly Label[]): readonly Label[] {
-    if (labels.length > GRANT_LABELS_MAX) return labels;
-    const walked = walkedLabels();
-    const stray = labels.find(({ beta }) => !walked.has(toHex(beta)));
-    if (stray !== undefined)
-      throw new ClientError(
-        'noLabel',
-        `a grant on such a label (${stray.kind}) could not be found again`,
-      );
-    return labels;
-  }
-
-  /** Tokens of what is covered, padded with ones that find nothing. */
-  function tokensOf(scope: GrantScope, keywords: readonly Keyword[]): readonly WishedToken[] {
-    const tokens: WishedToken[] = [];
-    const seen = new Set<string>();
-    const add = (visit: OwnVisit, keyword: Keyword, hint: string): void => {
-      const name = `${visit.hospital}/${visit.month}/${keyword.type}|${keyword.text}`;
-      // Tokens of a drawn visit would need its κ and mode `sym`; its records are found by `pid` here.
-      if (seen.has(name)) return;
-      seen.add(name);
-      tokens.push({
-        hint,
-        make: (grantId) => ({
-          grantId,
-          hospitalId: hospitalIdOf(visit.hospital),
-          month: visit.month,
-          ...tokenRight(visit, keyword),
-        }),
-      });
-    };
-    for (const visit of visitsIn(scope)) {
-      add(visit, { type: 'pid', text: toHex(visit.pid) }, `visit|${visit.month}`);
-      for (const text of scope.classes ?? []) add(visit, { type: 'class', text }, `class|${text}`);
-      for (const keyword of keywords) add(visit, keyword, `${keyword.type}|${keyword.text}`);
-    }
-    return padTokens(tokens);
-  }
-
-  function tokenRight(
-    visit: OwnVisit,
-    keyword: Keyword,
-  ):
-    | { readonly mode: 'pk'; readonly trapdoor: ReturnType<PatientSecrets['trapdoor']> }
-    | { readonly mode: 'sym'; readonly tagKey: ReturnType<OwnVisit['tagKey']> } {
-    return visit.isDrawn
-      ? { mode: 'sym', tagKey: visit.tagKey(keyword, null) }
-      : { mode: 'pk', trapdoor: secrets.trapdoor(visit.hospital, visit.month, keyword) };
-  }
-
-  function padTokens(tokens: readonly WishedToken[]): readonly WishedToken[] {
-    let size = TOKENS_MIN;
-    while (size < tokens.length) size *= 2;
-    const hospitals = network.nodes.flatMap(({ institution, hospitalKey }) =>
-      hospitalKey === null ? [] : [institution],
-    );
-    const months: readonly Month[] = [
-      currentMonth(platform),
-      ...visits().map(({ month }) => month),
-    ];
-    const padded = [...tokens];
-    while (padded.length < size) {
-      const hospital = pick(hospitals) ?? 'none';
-      const month = pick(months) ?? currentMonth(platform);
-      // Tokens of drawn visits are of the other mode, and shorter: so are as many decoys.
-      const mode = pick(visits())?.isDrawn === true ? 'sym' : 'pk';
-      padded.push({
-        hint: '',
-        make: (grantId) =>
-          createDecoyToken({
-            curve,
-            context,
-            grantId,
-            hospitalId: hospitalIdOf(hospital),
-            month,
-            mode,
-            randomBytes,
-          }),
-      });
-    }
-    // In any order: the search node must not tell decoys by their place.
-    return shuffle(padded);
-  }
-
-  function shuffle<T>(items: readonly T[]): readonly T[] {
-    return items
-      .map((item) => ({ item, place: toHex(randomBytes(16)) }))
-      .toSorted((a, b) => (a.place < b.place ? -1 : 1))
-      .map(({ item }) => item);
-  }
-
-  function pick<T>(items: readonly T[]): T | undefined {
-    const [byte] = randomBytes(1);
-    return items[(byte ?? 0) % Math.max(1, items.length)];
-  }
-
   async function listGrants(): Promise<readonly OwnGrant[]> {
-    const walk = await walkTags(network, reader, [...walkedLabels().values()].map(held));
+    const walk = await walkTags(network, reader, [...scopes.walkedLabels().values()].map(held));
     return grantsOfWalk(network, reader, walk);
   }
 
@@ -336,77 +158,6 @@ export function createPatient(
     if (own === undefined)
       throw new ClientError('noLabel', `no grant ${toHex(grantId)} lies on your labels`);
     return own;
-  }
-
-  /**
-   * A request is shown only when commitment, certificate and seal hold. What the requester did wrong
-   * gives null; the node is blamed only for what it could have checked.
-   */
-  async function receive(
-    handleNumber: number,
-    keys: Awaited<ReturnType<typeof deriveHandle>>,
-    item: InboxItem,
-    source: { readonly node: string; readonly route: string },
-  ): Promise<ReceivedRequest | null> {
-    const handle = keys.signer.key;
-    const final = await reader.transaction(toTransactionId(item.transactionId));
-    const body = final?.transaction.body;
-    const commitment = accessRequestCommitment(context, { handle, sealed: item.sealed });
-    if (
-      final === undefined ||
-      body?.type !== 'requestAccess' ||
-      final.leaf.outcome !== 'ok' ||
-      !equalBytes(body.commitment, commitment)
-    )
-      throw new VerificationError('commitment', source, 'the chain commits to another request');
-    const member = await reader.memberOfKey(final.transaction.sender);
-    if (member === undefined)
-      throw new VerificationError('commitment', source, 'the requester is no member');
-    const parsing = parseCertificate(item.certificate);
-    if (!parsing.ok) throw new VerificationError('malformed', source, 'it is not a certificate');
-    const { content, signature } = parsing.value;
-    const isCertified =
-      equalBytes(content.subject.signingKey, final.transaction.sender) &&
-      // Of several that the centre may have signed for a key, the one enrolled.
-      equalBytes(certificateHash(context, item.certificate), member.certificateHash) &&
-      platform.verifySignature({
-        publicKey: network.anchor.regulatorKey,
-        message: certificateMessage(context, content),
-        signature,
-      });
-    if (!isCertified)
-      throw new VerificationError('regulatorSignature', source, 'the requester is not certified');
-    const { timeMs } = await reader.head();
-    const now = timeMs / 1000;
-    if (now >= content.notAfter || member.status !== 'active') return null;
-    const wish = await openAccessWish(
-      context,
-      { key: handle, hpkePrivateKey: keys.hpkePrivateKey },
-      item.sealed,
-    );
-    if (wish === null || !(await mayAskFor(member, wish.grantee))) return null;
-    const { subject } = content;
-    return {
-      handle: handleNumber,
-      number: item.number,
-      transactionId: item.transactionId,
-      receivedAt: item.timeSeconds,
-      requester: {
-        member: member.id,
-        name: subject.name,
-        role: subject.role,
-        institution: subject.institution,
-        licence: subject.licence,
-      },
-      wish,
-    };
-  }
-
-  /** One asks for oneself, or for a department of one's own institution: never for a third person. */
-  async function mayAskFor(requester: Member, grantee: MemberId): Promise<boolean> {
-    if (equalBytes(requester.id, grantee)) return true;
-    const other = await reader.member(grantee);
-    return other?.role === 'department' && other.institution === requester.institution;
   }
 
   return {
@@ -443,37 +194,7 @@ export function createPatient(
       const handle = { key: keys.signer.key, hpkeKey: keys.hpkePublicKey };
       return { handle, code: encodeHandle(handle), number };
     },
-    listRequests: async () => {
-      const { patientSecret, handles } = keyring.current;
-      const requests = new Map<string, ReceivedRequest>();
-      for (let number = 0; number < handles; number++) {
-        const keys = await deriveHandle(context, patientSecret, number);
-        for (const node of network.order()) {
-          const source = { node: node.name, route: ROUTES.getInbox.name };
-          try {
-            const items = await transport.call(node, ROUTES.getInbox, {
-              params: { handle: keys.signer.key },
-              signer: keys.signer,
-            });
-            for (const item of items)
-              try {
-                const request = await receive(number, keys, item, source);
-                if (request !== null) requests.set(toHex(item.transactionId), request);
-              } catch (error) {
-                // One bad item must not hide the others.
-                if (!(error instanceof VerificationError)) throw error;
-                network.reportLie(error);
-              }
-          } catch (error) {
-            // An inbox lies at one node: others do not know it, and one may be down.
-            if (error instanceof VerificationError) network.reportLie(error);
-            else if (!(error instanceof ProblemError) && !(error instanceof NetworkError))
-              throw error;
-          }
-        }
-      }
-      return [...requests.values()].toSorted((a, b) => b.receivedAt - a.receivedAt);
-    },
+    listRequests: () => listReceivedRequests(network, reader, keyring.current),
     visits,
     listRecords: async () => {
       const records: OwnRecord[] = [];
@@ -522,10 +243,10 @@ export function createPatient(
         signerOf(visit.signingSeed),
       ]);
     },
-    labelsOf,
+    labelsOf: scopes.labelsOf,
     grantAccess: async (input) => {
       const scope = input.scope ?? {};
-      const labels = checkWalked(input.labels ?? labelsOf(scope));
+      const labels = scopes.checkWalked(input.labels ?? scopes.labelsOf(scope));
       return grantLabels(network, reader, {
         patientKey: secrets.patientKey,
         labels: labels.map(held),
@@ -534,7 +255,7 @@ export function createPatient(
         to: input.to,
         ...(input.records === undefined ? {} : { records: input.records }),
         purpose: input.purpose,
-        tokens: tokensOf(scope, input.keywords ?? []),
+        tokens: scopes.tokensOf(scope, input.keywords ?? []),
         visitedHospitals: [...new Set(visits().map(({ hospital }) => hospital))],
         ...(input.onProgress === undefined ? {} : { onProgress: input.onProgress }),
         onUndelivered: (blobs) => keepUndelivered(keyring, blobs),
@@ -555,7 +276,12 @@ export function createPatient(
       return entries.toSorted((a, b) => b.time - a.time || b.position - a.position);
     },
     exportAuthority: (scope, mayGrant) =>
-      exportAuthority({ curve, secrets, labels: checkWalked(labelsOf(scope)), mayGrant }),
+      exportAuthority({
+        curve,
+        secrets,
+        labels: scopes.checkWalked(scopes.labelsOf(scope)),
+        mayGrant,
+      }),
     recoveryKit: () => exportRecoveryKit(keyring.current),
     recover: async ({ identity, hospitals, onProgress }) => {
       const recovered = await recoverKeyring(network, reader, {

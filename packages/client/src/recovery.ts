@@ -11,7 +11,7 @@ import { VISIT_GAP_MAX } from '@yilian/crypto/pseudonym';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
 import { type RecordId, toRecordId } from '@yilian/ledger/ids';
 import type { ChainReader, LogEntry } from './chain-reader.ts';
-import type { OnProgress } from './doctor.ts';
+import type { OnProgress } from './progress.ts';
 import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';
 import type { PatientKeyring, VisitNote } from './keyring.ts';
 import type { Network } from './network.ts';

@@ -3,7 +3,7 @@
  * once, expiry by block time on an idle chain.
  */
 import { createAgent, importAuthority } from '@yilian/client/agent';
-import type { SearchHit } from '@yilian/client/doctor';
+import type { SearchHit } from '@yilian/client/granted-search';
 import { equalBytes } from '@yilian/crypto/bytes';
 import { acknowledgementsOf } from '@yilian/ledger/contracts/consent/grant';
 import type { GrantId } from '@yilian/ledger/ids';

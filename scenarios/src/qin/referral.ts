@@ -1,7 +1,7 @@
 /** The referral (QJ phases 3 and 4): request, grant, search, two-step check, re-encryption, opening. */
 import { equalBytes, toHex } from '@yilian/crypto/bytes';
 import type { Keyword } from '@yilian/crypto/keyword';
-import type { SearchHit } from '@yilian/client/doctor';
+import type { SearchHit } from '@yilian/client/granted-search';
 import type { MemberPerson } from '../people.ts';
 import { isFaithful } from './keeping.ts';
 import { nowSeconds, type PatientStory, type Story, type WrittenRecord } from './story.ts';

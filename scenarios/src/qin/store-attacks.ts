@@ -5,7 +5,7 @@
  */
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SearchHit } from '@yilian/client/doctor';
+import type { SearchHit } from '@yilian/client/granted-search';
 import { deriveObjectKey } from '@yilian/client/record-location';
 import { toHex } from '@yilian/crypto/bytes';
 import { bindChain } from '@yilian/crypto/context';

@@ -1,7 +1,7 @@
 /** What has happened in the scenario so far: who there is, what was written, granted and opened. */
 import type { DemoNode } from '@yilian/client/demo-consortium';
 import type { ClinicalRecord } from '@yilian/client/content/clinical-record';
-import type { SearchHit } from '@yilian/client/doctor';
+import type { SearchHit } from '@yilian/client/granted-search';
 import type { Platform } from '@yilian/client/platform/platform';
 import type { VisitForWriting } from '@yilian/client/visit-for-writing';
 import type { VisitPackage } from '@yilian/crypto/pseudonym';

@@ -1,6 +1,7 @@
 /** Consent: asking, granting, narrowing, revoking, and who looked. */
 import { parseHandle } from '@yilian/client/access-request';
-import { type GrantScope, parseKeyword } from '@yilian/client/patient';
+import type { GrantScope } from '@yilian/client/grant-scope';
+import { parseKeyword } from '@yilian/client/patient';
 import { describeLabel } from '@yilian/client/patient-secrets';
 import { toHex } from '@yilian/crypto/bytes';
 import { type GrantId, toGrantId, toMemberId, toRecordId } from '@yilian/ledger/ids';

@@ -6,20 +6,17 @@ import { toRecordDraft } from '@yilian/client/content/record-draft';
 import { generateSampleCase } from '@yilian/client/content/sample-bundle';
 import { splitBundle } from '@yilian/client/content/split-bundle';
 import { requestEnrolment } from '@yilian/client/demo-consortium';
-import {
-  createDoctor,
-  type Doctor,
-  type GrantedRecord,
-  type SearchHit,
-} from '@yilian/client/doctor';
+import { createDoctor, type Doctor, type GrantedRecord } from '@yilian/client/doctor';
 import { enrolMember } from '@yilian/client/enrolment';
+import type { SearchHit } from '@yilian/client/granted-search';
 import { probeHolders } from '@yilian/client/holder-probe';
 import {
   createKeyringSlot,
   createMemberKeyring,
   createPatientKeyring,
 } from '@yilian/client/keyring';
-import { createPatient, type Patient, type ReceivedRequest } from '@yilian/client/patient';
+import { createPatient, type Patient } from '@yilian/client/patient';
+import type { ReceivedRequest } from '@yilian/client/received-requests';
 import { readSection } from '@yilian/client/record-opening';
 import { toHex, utf8 } from '@yilian/client/shown-bytes';
 import { visitOfPackage } from '@yilian/client/visit-for-writing';
