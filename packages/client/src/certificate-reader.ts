@@ -9,15 +9,8 @@ import { ROUTES } from '@yilian/api/routes';
 import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
 import type { Member } from '@yilian/ledger/contracts/members/member';
 import type { MemberId } from '@yilian/ledger/ids';
-import {
-  ClientError,
-  NetworkError,
-  ProblemError,
-  type Source,
-  VerificationError,
-} from './failure.ts';
+import { ClientError, type Source, VerificationError } from './failure.ts';
 import type { Network } from './network.ts';
-import type { NodeEndpoint } from './transport.ts';
 
 export interface CertificateReader {
   /** @throws ClientError `unknownMember` when the chain has no such member */
@@ -38,23 +31,12 @@ export function createCertificateReader(
     const name = toHex(subject.certificateHash);
     const known = certificates.get(name);
     if (known !== undefined) return known;
-    const askOf = (among: readonly NodeEndpoint[]): Promise<{ readonly value: Certificate }> =>
-      network.ask(
-        ROUTES.getCertificate,
-        { params: { id } },
-        (encoded, source) => verifyCertificateBytes(encoded, subject, source),
-        among,
-      );
-    // The regulator's node made it; the others have those of the beginning.
-    const makers = network.nodes.filter(({ isRegulator }) => isRegulator);
-    const { value } = await askOf(makers).catch((error: unknown) => {
-      const isFromOutside =
-        error instanceof VerificationError ||
-        error instanceof ProblemError ||
-        error instanceof NetworkError;
-      if (isFromOutside) return askOf(network.nodes);
-      throw error;
-    });
+    // Every node has it; one that lacks it yet (a member of this minute) is passed over.
+    const { value } = await network.ask(
+      ROUTES.getCertificate,
+      { params: { id } },
+      (encoded, source) => verifyCertificateBytes(encoded, subject, source),
+    );
     certificates.set(name, value);
     return value;
   }

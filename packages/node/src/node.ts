@@ -36,9 +36,10 @@ import { openEpochIndex } from './services/epoch-index.ts';
 import { createEpochKeys } from './services/epoch-keys.ts';
 import { createEvidence } from './services/evidence.ts';
 import { createInstitution } from './services/institution.ts';
+import { createMemberCertificates } from './services/member-certificates.ts';
 import { createNodeKeys } from './services/node-keys.ts';
 import { createNodeReporter } from './services/node-reporter.ts';
-import { createOrderingChainView } from './services/ordering-chain-view.ts';
+import { createOrderingChainView, memberIds } from './services/ordering-chain-view.ts';
 import { createQueryManager } from './services/query-manager.ts';
 import { type ReEncryptionService, createReEncryption } from './services/re-encryption.ts';
 import { type RegistrationService, createRegistration } from './services/registration.ts';
@@ -99,7 +100,7 @@ function signerOf(seed: Bytes): Signer {
 export async function createNode(options: NodeOptions, ports: NodePorts): Promise<YilianNode> {
   const { genesis, seeds, settings, institution, directory } = options;
   const { logger } = ports;
-  const { consensus: peers, notices } = splitNotices(ports.peers);
+  const { consensus: peers, ...notices } = splitNotices(ports.peers);
   const clock = ports.clock ?? systemClock;
   const context = { chainId: genesis.chainId };
   const grantContext = { ...context, suite: 'intl' } as const;
@@ -255,7 +256,17 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
       await validatorSets.put(set.hash, encode(validatorSetToCbor(set)));
   };
   await keepValidators();
-  const certificates = createShelf(store, 'certificates');
+  const certificates = createMemberCertificates({
+    context,
+    chain,
+    members: () => memberIds(ordering),
+    clock,
+    shelf: createShelf(store, 'certificates'),
+    notices: notices.certificates,
+  });
+  notices.certificates.onNotice((from, notice) => {
+    certificates.learn(from, notice).catch(onError);
+  });
   const registration =
     seeds.regulator === null
       ? null
@@ -285,14 +296,14 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     anchor: { ...context, genesisId: genesisId(genesis), regulatorKey: regulator.key },
     ordering,
     shelf: createShelf(store, 'trust-checkpoints'),
-    notices,
+    notices: notices.checkpoints,
     regulator: seeds.regulator === null ? null : signerOf(seeds.regulator),
     onFork: (height) => logger.error({ event: 'checkpointForked', height: String(height) }),
   });
-  notices.onNotice((from, notice) => {
+  notices.checkpoints.onNotice((from, notice) => {
     checkpoints.learn(notice).then((verdict) => {
       if (verdict === 'malformed' || verdict === 'forged')
-        notices.cut(from, `${verdict}Checkpoint`);
+        notices.checkpoints.cut(from, `${verdict}Checkpoint`);
     }, onError);
   });
   const storeSigner = seeds.store === null ? null : signerOf(seeds.store);
@@ -379,6 +390,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     Promise.resolve().then(action).catch(onError);
   const tendClock = async (): Promise<void> => {
     await attempt(() => checkpoints.tend());
+    await attempt(() => Promise.resolve(certificates.tend()));
     await attempt(() => nodeKeys.tend());
     if (epochKeys !== null) await attempt(() => epochKeys.tend());
   };
@@ -388,6 +400,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
       await attempt(() => index.tend(block));
       await attempt(keepValidators);
       await attempt(() => checkpoints.onBlock());
+      await attempt(() => Promise.resolve(certificates.onBlock(block)));
       if (services.reEncryption.isDue(block)) await attempt(() => services.reEncryption.tend());
       reporter.flush();
     });
@@ -424,6 +437,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
         await pool.close();
         await ordering.stop();
         await checkpoints.close();
+        await certificates.close();
         await store.close();
         await slots.close();
       })();

@@ -9,6 +9,7 @@ import type { BlobShelf } from '../services/blob-shelf.ts';
 import type { ChainView } from '../services/chain-view.ts';
 import type { EvidenceService } from '../services/evidence.ts';
 import type { InstitutionService } from '../services/institution.ts';
+import type { MemberCertificates } from '../services/member-certificates.ts';
 import type { QueryManager } from '../services/query-manager.ts';
 import type { ReEncryptionService } from '../services/re-encryption.ts';
 import type { RegistrationService } from '../services/registration.ts';
@@ -42,8 +43,8 @@ export interface NodeServices {
   readonly checkpoints: TrustCheckpoints;
   /** Hash → validator set, of every set that this node has seen in force. */
   readonly validatorSets: Shelf;
-  /** Member id → certificate of members that are not patients. */
-  readonly certificates: Shelf;
+  /** Of members that are not patients. */
+  readonly certificates: MemberCertificates;
   readonly blobs: BlobShelf;
   readonly queryManager: QueryManager;
   readonly reEncryption: ReEncryptionService;

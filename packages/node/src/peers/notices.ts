@@ -1,11 +1,12 @@
 /**
- * Short messages between nodes beside consensus, over the same connections: a notice begins with a byte
- * with which no consensus message begins (those are CBOR arrays).
+ * Short messages between nodes beside consensus, over the same connections. The first byte tells whose
+ * they are; no consensus message begins with one of these bytes (those are CBOR arrays).
  */
 import { type Bytes, concatBytes } from '@yilian/crypto/bytes';
 import type { PeerListener, Peers } from './peers.ts';
 
-const NOTICE = 0x00;
+const CHECKPOINT = 0x00;
+const CERTIFICATE = 0x01;
 
 export interface Notices {
   broadcast(notice: Bytes): void;
@@ -15,12 +16,33 @@ export interface Notices {
   cut(peer: Bytes, reason: string): void;
 }
 
+/** For what is asked of one peer and answered to one. */
+export interface DirectNotices extends Notices {
+  /** As `Peers.send`. */
+  send(to: Bytes, notice: Bytes): void;
+  /** Peers that are connected now. */
+  connected(): readonly Bytes[];
+}
+
 /** Splits what arrives; `consensus` behaves as `peers` did. */
 export function splitNotices(peers: Peers): {
   readonly consensus: Peers;
-  readonly notices: Notices;
+  readonly checkpoints: DirectNotices;
+  readonly certificates: DirectNotices;
 } {
-  let onNotice: PeerListener | undefined;
+  const listeners = new Map<number, PeerListener>();
+  const channel = (first: number): DirectNotices => {
+    const framed = (notice: Bytes): Bytes => concatBytes(Uint8Array.of(first), notice);
+    return {
+      broadcast: (notice) => peers.broadcast(framed(notice)),
+      send: (to, notice) => peers.send(to, framed(notice)),
+      connected: () => peers.status().flatMap(({ key, connected }) => (connected ? [key] : [])),
+      onNotice: (listener) => {
+        listeners.set(first, listener);
+      },
+      cut: (peer, reason) => peers.cut(peer, reason),
+    };
+  };
   return {
     consensus: {
       self: peers.self,
@@ -28,19 +50,16 @@ export function splitNotices(peers: Peers): {
       broadcast: (message) => peers.broadcast(message),
       onMessage: (listener) =>
         peers.onMessage((from, message) => {
-          if (message[0] === NOTICE) onNotice?.(from, message.subarray(1));
+          const first = message[0];
+          if (first === CHECKPOINT || first === CERTIFICATE)
+            listeners.get(first)?.(from, message.subarray(1));
           else listener(from, message);
         }),
       cut: (peer, reason) => peers.cut(peer, reason),
       status: () => peers.status(),
       close: () => peers.close(),
     },
-    notices: {
-      broadcast: (notice) => peers.broadcast(concatBytes(Uint8Array.of(NOTICE), notice)),
-      onNotice: (listener) => {
-        onNotice = listener;
-      },
-      cut: (peer, reason) => peers.cut(peer, reason),
-    },
+    checkpoints: channel(CHECKPOINT),
+    certificates: channel(CERTIFICATE),
   };
 }

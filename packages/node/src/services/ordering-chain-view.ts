@@ -15,6 +15,7 @@ import type { OrderingNode } from '../ordering-node.ts';
 import type { ChainView, FinalBlockView, FinalTransaction } from './chain-view.ts';
 
 const EVENTS_PER_QUESTION = 1000;
+const MEMBERS_PER_QUESTION = 1000;
 
 function toMs(timeNs: bigint): number {
   return Number(timeNs / 1_000_000n);
@@ -119,6 +120,19 @@ export function createOrderingChainView(node: OrderingNode): ChainView {
     },
     subscribe: (listener) => node.subscribe((block) => listener(view(block))),
   };
+}
+
+/** Ids of all members; patients are none. */
+export function* memberIds(node: OrderingNode): Generator<Bytes> {
+  for (let from = 0; ;) {
+    const key = encode([from, MEMBERS_PER_QUESTION]);
+    const result = node.query({ path: 'members', key, height: 0n, prove: false });
+    if (!result.ok) return;
+    const { items } = parseListAnswer(result.value);
+    yield* items;
+    from += items.length;
+    if (items.length < MEMBERS_PER_QUESTION) return;
+  }
 }
 
 /** Log positions of everything that happened to a grant, from the one with number `from` on. */

@@ -38,6 +38,7 @@ import type { UnsignedTransaction } from '@yilian/ledger/transaction';
 import { type Signer, transactionId } from '@yilian/ledger/transaction-codec';
 import { type Clock, nowSeconds } from '../clock.ts';
 import { verifySignature } from '../verification/verify-signature.ts';
+import type { MemberCertificates } from './member-certificates.ts';
 import type { SecretSlots } from './secret-slots.ts';
 import { type Served, refuse, served } from './served.ts';
 import type { Shelf } from './service-store.ts';
@@ -75,7 +76,7 @@ export interface RegistrationOptions {
   readonly slots: SecretSlots;
   readonly shelf: Shelf;
   /** Where public certificates are served from. */
-  readonly certificates: Shelf;
+  readonly certificates: Pick<MemberCertificates, 'put'>;
   readonly randomBytes: RandomBytes;
 }
 
@@ -246,9 +247,10 @@ export async function createRegistration(
     const outcome = await sender.outcome(draft.answer.transactionId, 20_000);
     if (outcome !== 'ok' && outcome !== 'timeout') return refuse('refused', { rejection: outcome });
     const answer = { ...draft.answer, submitted: true };
+    // First what others need: after a crash the member herself has the answer or asks again.
+    if (draft.memberId !== null) await certificates.put(draft.memberId, answer.certificate);
     await keepAnswer(secret, draft.requestHash, answer);
     await shelf.delete(ticketPlace(secret));
-    if (draft.memberId !== null) await certificates.put(draft.memberId, answer.certificate);
     return served(answer);
   };
 

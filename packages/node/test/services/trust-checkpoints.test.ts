@@ -256,7 +256,7 @@ describe('any other node', () => {
   });
 });
 
-test('notices and consensus messages share a connection and do not meet', async () => {
+test('notices of each kind and consensus messages share a connection and do not meet', async () => {
   const network = createMemoryNetwork();
   const left = splitNotices(network.join(seedOf(1)));
   const rightPeers = network.join(seedOf(2));
@@ -265,14 +265,21 @@ test('notices and consensus messages share a connection and do not meet', async 
   right.consensus.onMessage((from, message) =>
     heard.push(['consensus', from[0] ?? 0, message[0] ?? 0]),
   );
-  right.notices.onNotice((from, notice) => heard.push(['notice', from[0] ?? 0, notice[0] ?? 0]));
+  right.checkpoints.onNotice((from, notice) =>
+    heard.push(['checkpoint', from[0] ?? 0, notice[0] ?? 0]),
+  );
+  right.certificates.onNotice((from, notice) =>
+    heard.push(['certificate', from[0] ?? 0, notice[0] ?? 0]),
+  );
   left.consensus.broadcast(Uint8Array.of(0x82, 1));
-  left.notices.broadcast(Uint8Array.of(0x88, 2));
+  left.checkpoints.broadcast(Uint8Array.of(0x88, 2));
+  left.certificates.send(seedOf(2), Uint8Array.of(0x84, 3));
   left.consensus.send(seedOf(2), concatBytes(Uint8Array.of(0x83)));
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   expect(heard).toEqual([
     ['consensus', 1, 0x82],
-    ['notice', 1, 0x88],
+    ['checkpoint', 1, 0x88],
+    ['certificate', 1, 0x84],
     ['consensus', 1, 0x83],
   ]);
 });
