@@ -9,6 +9,7 @@ import { type Bytes, CodecError, fromBase64Url, toBase64Url } from '@yilian/cryp
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import type { ChainContext } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { Fields } from '@yilian/crypto/fields';
 import { SIZES } from './sizes.ts';
 
 export const SIGNED_REQUEST_HEADER = 'yilian-request';
@@ -82,40 +83,25 @@ export function fromRequestHeader(header: string): Bytes {
   return fromBase64Url(header);
 }
 
-function bytesOf(value: Cbor | undefined, length: number): Bytes {
-  if (!(value instanceof Uint8Array) || value.length !== length)
-    throw new CodecError('malformed', `expected ${length} bytes`);
-  return value;
-}
-
 /**
  * Strict form only; whoever calls it checks receiver, target, time, nonce and signature.
  * @throws CodecError `malformed`, `notCanonical`, `tooLarge`
  */
 export function parseSignedRequest(bytes: Bytes, bytesMax: number): SignedRequest {
-  const outer = decode(bytes, { bytesMax, depthMax: 3 });
-  if (!Array.isArray(outer) || outer.length !== 3)
-    throw new CodecError('malformed', 'a signed request has three parts');
-  const parts: readonly Cbor[] = outer;
-  const claim: Cbor | undefined = parts[0];
-  if (!Array.isArray(claim) || claim.length !== 7 || claim[0] !== DOMAIN_TAGS.httpRequest)
-    throw new CodecError('malformed', 'a request claim has seven parts and its tag');
-  const items: readonly Cbor[] = claim;
-  const [, chainId, , target, timeSeconds, , body] = items;
-  if (typeof chainId !== 'string' || typeof target !== 'string' || !(body instanceof Uint8Array))
-    throw new CodecError('malformed', 'a part of the request claim has another type');
-  if (typeof timeSeconds !== 'number' || timeSeconds < 0)
-    throw new CodecError('malformed', 'the time of a request is in seconds');
+  const request = Fields.of(decode(bytes, { bytesMax, depthMax: 3 }), 3);
+  const fields = request.nested(7);
+  if (fields.any() !== DOMAIN_TAGS.httpRequest)
+    throw new CodecError('malformed', 'a request claim begins with its tag');
   return {
     claim: {
-      chainId,
-      receiver: bytesOf(items[2], SIZES.memberId),
-      target,
-      timeSeconds,
-      nonce: bytesOf(items[5], SIZES.nonce),
-      body,
+      chainId: fields.text(),
+      receiver: fields.bytes(SIZES.memberId),
+      target: fields.text(),
+      timeSeconds: fields.whole(),
+      nonce: fields.bytes(SIZES.nonce),
+      body: fields.bytes(),
     },
-    key: bytesOf(parts[1], SIZES.key),
-    signature: bytesOf(parts[2], SIZES.signature),
+    key: request.bytes(SIZES.key),
+    signature: request.bytes(SIZES.signature),
   };
 }

@@ -1,9 +1,9 @@
 /** A block: signed header, transactions (opaque here), and the certificate of the block below. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, decodeInPlace, encode } from '@yilian/crypto/cbor';
+import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 import type * as application from './application.ts';
 import { type Certificate, certificateFromCbor, certificateToCbor } from './certificate.ts';
-import { readArray, readBytes, readOptional } from './fields.ts';
 import { type SignedHeader, signedHeaderFromCbor, signedHeaderToCbor } from './header.ts';
 import { addressOf, type ValidatorSet } from './validator-set.ts';
 
@@ -31,14 +31,12 @@ function blockToCbor(block: Block): Cbor {
   ];
 }
 
-function blockFromCbor(value: Cbor | undefined): Block {
-  const [signed, transactions, parentCertificate] = readArray(value, 3);
-  const { header, signature } = signedHeaderFromCbor(signed);
+function blockFromCbor(value: Cbor): Block {
+  const fields = Fields.of(value, 3);
   return {
-    header,
-    signature,
-    transactions: readArray(transactions).map((item) => readBytes(item)),
-    parentCertificate: readOptional(parentCertificate, certificateFromCbor),
+    ...signedHeaderFromCbor(fields.any()),
+    transactions: fields.list(ANY_COUNT, (list) => list.bytes()),
+    parentCertificate: fields.orNull((own) => certificateFromCbor(own.any())),
   };
 }
 
@@ -66,9 +64,9 @@ export function nestBlock(block: Block): Cbor {
   return encodeBlock(block);
 }
 
-/** @throws CodecError */
-export function unnestBlock(value: Cbor | undefined): Block {
-  return decodeBlock(readBytes(value));
+/** The next field as a nested block. @throws CodecError */
+export function unnestBlock(fields: Fields): Block {
+  return decodeBlock(fields.bytes());
 }
 
 export function certifiedBlockToCbor({ block, certificate }: CertifiedBlock): Cbor {
@@ -76,9 +74,9 @@ export function certifiedBlockToCbor({ block, certificate }: CertifiedBlock): Cb
 }
 
 /** @throws CodecError */
-export function certifiedBlockFromCbor(value: Cbor | undefined): CertifiedBlock {
-  const [block, certificate] = readArray(value, 2);
-  return { block: unnestBlock(block), certificate: certificateFromCbor(certificate) };
+export function certifiedBlockFromCbor(value: Cbor): CertifiedBlock {
+  const fields = Fields.of(value, 2);
+  return { block: unnestBlock(fields), certificate: certificateFromCbor(fields.any()) };
 }
 
 export function encodeCertifiedBlock(certified: CertifiedBlock): Bytes {

@@ -7,8 +7,8 @@
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 import { sha256 } from '@yilian/crypto/hash';
-import { readArray, readBig, readBytes, readCount } from './fields.ts';
 import type { SignatureVerifier } from './signature.ts';
 import { isQuorum, powerOf, type ValidatorSet, VALIDATORS_MAX } from './validator-set.ts';
 
@@ -122,19 +122,15 @@ export function certificateToCbor(certificate: Certificate): Cbor {
 }
 
 /** @throws CodecError */
-export function certificateFromCbor(value: Cbor | undefined): Certificate {
-  const [height, view, blockId, list] = readArray(value, 4);
+export function certificateFromCbor(value: Cbor): Certificate {
+  const fields = Fields.of(value, 4);
   return {
-    height: readBig(height),
-    view: readCount(view),
-    blockId: readBytes(blockId, 32),
-    signatures: readArray(list).map((item) => {
-      const [signer, timeNs, signature] = readArray(item, 3);
-      return {
-        signer: readCount(signer),
-        timeNs: readBig(timeNs),
-        signature: readBytes(signature, 64),
-      };
+    height: fields.u64(),
+    view: fields.whole(),
+    blockId: fields.bytes(32),
+    signatures: fields.list(ANY_COUNT, (list) => {
+      const vote = list.nested(3);
+      return { signer: vote.whole(), timeNs: vote.u64(), signature: vote.bytes(64) };
     }),
   };
 }

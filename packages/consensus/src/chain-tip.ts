@@ -1,10 +1,10 @@
 /** Where a chain stands after a block: all that is needed to check and build the next one. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
+import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 import type { ValidatorUpdate } from './application.ts';
 import type { CertifiedBlock } from './block.ts';
 import { type Certificate, certificateFromCbor, certificateToCbor } from './certificate.ts';
-import { readArray, readBig, readBytes, readFlag, readOptional } from './fields.ts';
 import { primariesOf, skippedAfter } from './rotation.ts';
 import {
   updateValidatorSet,
@@ -85,21 +85,21 @@ export function advanceTip(
 
 /** @throws CodecError, ValidatorSetError */
 export function decodeChainTip(bytes: Bytes): ChainTip {
-  const fields = readArray(decode(bytes), 11);
+  const fields = Fields.of(decode(bytes), 11);
   return {
-    height: readBig(fields[0]),
-    blockId: readBytes(fields[1], 32),
-    timeNs: readBig(fields[2]),
-    appHash: readBytes(fields[3], 32),
-    lastValidators: validatorSetFromCbor(fields[4]),
-    validators: validatorSetFromCbor(fields[5]),
-    nextValidators: validatorSetFromCbor(fields[6]),
-    certificate: readOptional(fields[7], certificateFromCbor),
-    proofDue: readFlag(fields[8]),
-    primaries: readArray(fields[9]).map((item) => readBytes(item, 32)),
-    skipped: readArray(fields[10]).map((item) => {
-      const [key, untilHeight] = readArray(item, 2);
-      return { key: readBytes(key, 32), untilHeight: readBig(untilHeight) };
+    height: fields.u64(),
+    blockId: fields.bytes(32),
+    timeNs: fields.u64(),
+    appHash: fields.bytes(32),
+    lastValidators: validatorSetFromCbor(fields.any()),
+    validators: validatorSetFromCbor(fields.any()),
+    nextValidators: validatorSetFromCbor(fields.any()),
+    certificate: fields.orNull((own) => certificateFromCbor(own.any())),
+    proofDue: fields.flag(),
+    primaries: fields.list(ANY_COUNT, (list) => list.bytes(32)),
+    skipped: fields.list(ANY_COUNT, (list) => {
+      const entry = list.nested(2);
+      return { key: entry.bytes(32), untilHeight: entry.u64() };
     }),
   };
 }

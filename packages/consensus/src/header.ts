@@ -5,8 +5,8 @@
 import type { Bytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { Fields } from '@yilian/crypto/fields';
 import { sha256 } from '@yilian/crypto/hash';
-import { readArray, readBig, readBytes, readCount, readOptional, readText } from './fields.ts';
 
 export const HEADER_VERSION = 1;
 
@@ -65,24 +65,24 @@ export function headerToCbor(header: Header): readonly Cbor[] {
 }
 
 /** @throws CodecError */
-export function headerFromCbor(value: Cbor | undefined): Header {
-  const fields = readArray(value, 15);
+export function headerFromCbor(value: Cbor): Header {
+  const fields = Fields.of(value, 15);
   return {
-    version: readCount(fields[0]),
-    chainId: readText(fields[1]),
-    height: readBig(fields[2]),
-    previousId: readBytes(fields[3], 32),
-    timeNs: readBig(fields[4]),
-    transactionsRoot: readBytes(fields[5], 32),
-    appHash: readBytes(fields[6], 32),
-    parentCertificateHash: readOptional(fields[7], (item) => readBytes(item, 32)),
-    validatorsHash: readBytes(fields[8], 32),
-    nextValidatorsHash: readBytes(fields[9], 32),
-    proposer: readBytes(fields[10], 32),
-    count: readCount(fields[11]),
-    size: readCount(fields[12]),
-    difficulty: readCount(fields[13]),
-    puzzleNonce: readOptional(fields[14], (item) => readBytes(item)),
+    version: fields.whole(),
+    chainId: fields.text(),
+    height: fields.u64(),
+    previousId: fields.bytes(32),
+    timeNs: fields.u64(),
+    transactionsRoot: fields.bytes(32),
+    appHash: fields.bytes(32),
+    parentCertificateHash: fields.orNull((own) => own.bytes(32)),
+    validatorsHash: fields.bytes(32),
+    nextValidatorsHash: fields.bytes(32),
+    proposer: fields.bytes(32),
+    count: fields.whole(),
+    size: fields.whole(),
+    difficulty: fields.whole(),
+    puzzleNonce: fields.orNull((own) => own.bytes()),
   };
 }
 
@@ -110,7 +110,7 @@ export function signedHeaderToCbor({ header, signature }: SignedHeader): Cbor {
 }
 
 /** @throws CodecError */
-export function signedHeaderFromCbor(value: Cbor | undefined): SignedHeader {
-  const [header, signature] = readArray(value, 2);
-  return { header: headerFromCbor(header), signature: readBytes(signature, 64) };
+export function signedHeaderFromCbor(value: Cbor): SignedHeader {
+  const fields = Fields.of(value, 2);
+  return { header: headerFromCbor(fields.any()), signature: fields.bytes(64) };
 }

@@ -6,9 +6,9 @@
 import { type Bytes, compareBytes, equalBytes, toHex } from '@yilian/crypto/bytes';
 import { type Cbor, encode } from '@yilian/crypto/cbor';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 import { sha256 } from '@yilian/crypto/hash';
 import type { Validator, ValidatorUpdate } from './application.ts';
-import { readArray, readBig, readBytes, readCount, readFlag, readText } from './fields.ts';
 
 export interface ValidatorSet {
   readonly chainId: string;
@@ -126,11 +126,14 @@ export function validatorSetToCbor(set: ValidatorSet): Cbor {
 }
 
 /** @throws CodecError, ValidatorSetError */
-export function validatorSetFromCbor(value: Cbor | undefined): ValidatorSet {
-  const [chainId, epoch, list] = readArray(value, 3);
-  const validators = readArray(list).map((item) => {
-    const [key, power, leads] = readArray(item, 3);
-    return { key: readBytes(key, 32), power: readBig(power), leads: readFlag(leads) };
+export function validatorSetFromCbor(value: Cbor): ValidatorSet {
+  const fields = Fields.of(value, 3);
+  return createValidatorSet({
+    chainId: fields.text(),
+    epoch: fields.whole(),
+    validators: fields.list(ANY_COUNT, (list) => {
+      const validator = list.nested(3);
+      return { key: validator.bytes(32), power: validator.u64(), leads: validator.flag() };
+    }),
   });
-  return createValidatorSet({ chainId: readText(chainId), epoch: readCount(epoch), validators });
 }

@@ -22,6 +22,7 @@ import {
   type Scalar,
 } from './curve.ts';
 import { DOMAIN_TAGS } from './domain-tags.ts';
+import { Fields } from './fields.ts';
 import { hkdf, sha256 } from './hash.ts';
 import { checkDistinct, type Label, labelFromCbor, labelItems, labelPoint } from './label.ts';
 import {
@@ -42,6 +43,8 @@ export const GRANT_LABELS_MAX = 16;
 const RECORD_ID_BYTES = 32;
 const RECORDS_MAX = 10_000;
 const TOKENS_MAX = 4096;
+const LABEL_COUNT = { min: 0, max: GRANT_LABELS_MAX };
+const INDEX_COUNT = { min: 0, max: INDEX_MAX };
 
 /** @throws CodecError `malformed` */
 export function parseGrantId(bytes: Bytes): GrantId {
@@ -394,12 +397,12 @@ export function encodeNodeShare(curve: Curve, share: NodeShare): Bytes {
 
 /** @throws CodecError, PointError, ThresholdError */
 export function decodeNodeShare(curve: Curve, bytes: Bytes): NodeShare {
-  const [index, salt, body, keys] = itemsOf(decode(bytes), 4);
+  const fields = Fields.of(decode(bytes), 4);
   return {
-    index: integerOf(index),
-    salt: bytesOf(salt, 32),
-    body: bodyFromItems(curve, body),
-    keys: listOf(keys, GRANT_LABELS_MAX).map((key) => curve.parseG2(bytesOf(key, G2_BYTES))),
+    index: fields.whole(),
+    salt: fields.bytes(32),
+    body: readBody(curve, fields.any()),
+    keys: fields.list(LABEL_COUNT, (list) => curve.parseG2(list.bytes(G2_BYTES))),
   };
 }
 
@@ -417,77 +420,44 @@ export function encodeGranteeShare(curve: Curve, share: GranteeShare): Bytes {
 
 /** @throws CodecError, PointError, ThresholdError, LabelError */
 export function decodeGranteeShare(curve: Curve, bytes: Bytes): GranteeShare {
-  const [salt, body, blinding, patientKey, labels, tokens] = itemsOf(decode(bytes), 6);
+  const fields = Fields.of(decode(bytes), 6);
   return {
-    salt: bytesOf(salt, 32),
-    body: bodyFromItems(curve, body),
-    blinding: curve.parseScalar(bytesOf(blinding)),
-    patientKey: curve.parseG1(bytesOf(patientKey, G1_BYTES)),
-    labels: listOf(labels, GRANT_LABELS_MAX).map((label) => labelFromCbor(label)),
-    searchTokens: listOf(tokens, TOKENS_MAX).map((token) => bytesOf(token)),
+    salt: fields.bytes(32),
+    body: readBody(curve, fields.any()),
+    blinding: curve.parseScalar(fields.bytes()),
+    patientKey: curve.parseG1(fields.bytes(G1_BYTES)),
+    labels: fields.list(LABEL_COUNT, (list) => labelFromCbor(list.any())),
+    searchTokens: fields.list({ min: 0, max: TOKENS_MAX }, (list) => list.bytes()),
   };
 }
 
 /** @throws CodecError, PointError, ThresholdError */
 export function decodeGrantBody(curve: Curve, bytes: Bytes): GrantBody {
-  return bodyFromItems(curve, decode(bytes));
-}
-
-function bodyFromItems(curve: Curve, value: Cbor | undefined): GrantBody {
-  const [grantId, grantee, commitments, nodes, fromMs, toMs, points, records, purpose] = itemsOf(
-    value,
-    9,
-  );
-  if (typeof purpose !== 'string') throw new CodecError('malformed', 'the purpose is text');
-  const body: GrantBody = {
-    grantId: parseGrantId(bytesOf(grantId)),
-    grantee: bytesOf(grantee),
-    commitments: listOf(commitments, INDEX_MAX).map((point) =>
-      curve.parseG1(bytesOf(point, G1_BYTES)),
-    ),
-    nodes: listOf(nodes, INDEX_MAX).map((entry) => {
-      const [index, node] = itemsOf(entry, 2);
-      return { index: integerOf(index), node: bytesOf(node) };
-    }),
-    fromMs: integerOf(fromMs),
-    toMs: integerOf(toMs),
-    points: listOf(points, GRANT_LABELS_MAX).map((point) =>
-      curve.parseG2(bytesOf(point, G2_BYTES)),
-    ),
-    records:
-      records === null
-        ? 'all'
-        : listOf(records, RECORDS_MAX).map((record) => bytesOf(record, RECORD_ID_BYTES)),
-    purpose,
-  };
-  checkBodyShape(body);
-  return body;
-}
-
-function itemsOf(value: Cbor | undefined, length: number): readonly Cbor[] {
-  if (!Array.isArray(value) || value.length !== length)
-    throw new CodecError('malformed', `expected an array of ${length} items`);
-  return value;
+  return readBody(curve, decode(bytes));
 }
 
 /** Counts are bounded before any point is parsed: each costs a subgroup check. */
-function listOf(value: Cbor | undefined, lengthMax: number): readonly Cbor[] {
-  if (!Array.isArray(value)) throw new CodecError('malformed', 'expected an array');
-  if (value.length > lengthMax)
-    throw new CodecError('tooLarge', `expected at most ${lengthMax} items`);
-  return value;
-}
-
-function bytesOf(value: Cbor | undefined, length?: number): Bytes {
-  if (!(value instanceof Uint8Array)) throw new CodecError('malformed', 'expected bytes');
-  if (length !== undefined && value.length !== length)
-    throw new CodecError('malformed', `expected ${length} bytes`);
-  return value;
-}
-
-function integerOf(value: Cbor | undefined): number {
-  if (typeof value !== 'number') throw new CodecError('malformed', 'expected an integer');
-  return value;
+function readBody(curve: Curve, value: Cbor): GrantBody {
+  const fields = Fields.of(value, 9);
+  const body: GrantBody = {
+    grantId: parseGrantId(fields.bytes()),
+    grantee: fields.bytes(),
+    commitments: fields.list(INDEX_COUNT, (list) => curve.parseG1(list.bytes(G1_BYTES))),
+    nodes: fields.list(INDEX_COUNT, (list) => {
+      const entry = list.nested(2);
+      return { index: entry.whole(), node: entry.bytes() };
+    }),
+    fromMs: fields.whole(),
+    toMs: fields.whole(),
+    points: fields.list(LABEL_COUNT, (list) => curve.parseG2(list.bytes(G2_BYTES))),
+    records:
+      fields.orNull((own) =>
+        own.list({ min: 0, max: RECORDS_MAX }, (list) => list.bytes(RECORD_ID_BYTES)),
+      ) ?? 'all',
+    purpose: fields.text(),
+  };
+  checkBodyShape(body);
+  return body;
 }
 
 /** How a node keeps a verified share: [grantId, i, V(i), [[Q_ℓ, D_{i,ℓ}]]]. To be encrypted at rest. */
@@ -506,16 +476,16 @@ export function encodeKeyShare(curve: Curve, share: KeyShare): Bytes {
  * @throws CodecError, PointError
  */
 export function restoreKeyShare(curve: Curve, bytes: Bytes): KeyShare {
-  const [grantId, index, verificationKey, keys] = itemsOf(decode(bytes), 4);
+  const fields = Fields.of(decode(bytes), 4);
   const share = {
-    grantId: parseGrantId(bytesOf(grantId)),
-    index: integerOf(index),
-    verificationKey: curve.parseG1(bytesOf(verificationKey, G1_BYTES)),
-    keys: listOf(keys, GRANT_LABELS_MAX).map((pair) => {
-      const both = bytesOf(pair, 2 * G2_BYTES);
+    grantId: parseGrantId(fields.bytes()),
+    index: fields.whole(),
+    verificationKey: curve.parseG1(fields.bytes(G1_BYTES)),
+    keys: fields.list(LABEL_COUNT, (list) => {
+      const pair = list.bytes(2 * G2_BYTES);
       return {
-        point: curve.parseG2(both.subarray(0, G2_BYTES)),
-        key: curve.parseG2(both.subarray(G2_BYTES)),
+        point: curve.parseG2(pair.subarray(0, G2_BYTES)),
+        key: curve.parseG2(pair.subarray(G2_BYTES)),
       };
     }),
   };

@@ -22,6 +22,7 @@ import { type Cbor, decode, encode } from './cbor.ts';
 import { bindChain, type ChainContext } from './context.ts';
 import type { Curve, G2 } from './curve.ts';
 import { DOMAIN_TAGS } from './domain-tags.ts';
+import { Fields } from './fields.ts';
 import { hkdf } from './hash.ts';
 import { type Month, parseMonth, parseQuarter, type Quarter } from './period.ts';
 
@@ -149,34 +150,33 @@ export function decodeLabel(bytes: Bytes): Label {
 
 /** @throws CodecError, LabelError */
 export function labelFromCbor(value: Cbor): Label {
-  if (!Array.isArray(value) || value.length !== 5)
-    throw new CodecError('malformed', 'a label has five items');
-  const [kind, name, hospitalId, period, beta]: readonly Cbor[] = value;
-  if (!(hospitalId instanceof Uint8Array) || !(beta instanceof Uint8Array))
-    throw new CodecError('malformed', 'hospital id and β are bytes');
-  if (typeof period !== 'string') throw new CodecError('malformed', 'the period is text');
-  const label = assembleLabel(kind, name, hospitalId, period, beta);
+  const fields = Fields.of(value, 5);
+  const [kind, name] = [fields.any(), fields.any()];
+  const label = assembleLabel(kind, name, {
+    hospitalId: fields.bytes(),
+    period: fields.text(),
+    beta: fields.bytes(),
+  });
   checkLabel(label);
   return label;
 }
 
 function assembleLabel(
-  kind: Cbor | undefined,
-  name: Cbor | undefined,
-  hospitalId: Bytes,
-  period: string,
-  beta: Bytes,
+  kind: Cbor,
+  name: Cbor,
+  rest: { readonly hospitalId: Bytes; readonly period: string; readonly beta: Bytes },
 ): Label {
+  const { hospitalId, period, beta } = rest;
   if (kind === 'summary' && name === '')
     return { kind, hospitalId, period: parseQuarter(period), beta };
   if (kind === 'visit' && name instanceof Uint8Array)
     return { kind, visitKey: name, hospitalId, period: parseMonth(period), beta };
   if (kind === 'class' && typeof name === 'string')
     return { kind, resourceType: name, hospitalId, period: parseMonth(period), beta };
-  if (kind === 'section' && Array.isArray(name) && name.length === 2) {
-    const [visitKey, path]: readonly Cbor[] = name;
-    if (visitKey instanceof Uint8Array && typeof path === 'string')
-      return { kind, visitKey, path, hospitalId, period: parseMonth(period), beta };
+  if (kind === 'section') {
+    const fields = Fields.of(name, 2);
+    const [visitKey, path] = [fields.bytes(), fields.text()];
+    return { kind, visitKey, path, hospitalId, period: parseMonth(period), beta };
   }
   throw new CodecError('malformed', 'kind and name of a label do not fit');
 }

@@ -17,10 +17,11 @@
  */
 import { type Brand } from './brand.ts';
 import { type Bytes, CodecError, concatBytes, equalBytes, type RandomBytes } from './bytes.ts';
-import { type Cbor, decode, encode } from './cbor.ts';
+import { decode, encode } from './cbor.ts';
 import { bindChain, type ChainContext } from './context.ts';
 import { type Curve, type G1, G1_BYTES, type Scalar } from './curve.ts';
 import { DOMAIN_TAGS } from './domain-tags.ts';
+import { Fields } from './fields.ts';
 import { hkdf, ripemd160, sha256 } from './hash.ts';
 import { deriveKeywordSecret } from './keyword.ts';
 import { deriveLabelRoot } from './label.ts';
@@ -179,37 +180,16 @@ export function encodeVisitPackage(curve: Curve, visitPackage: VisitPackage): By
 
 /** @throws CodecError, PointError */
 export function decodeVisitPackage(curve: Curve, bytes: Bytes): VisitPackage {
-  const value = decode(bytes);
-  if (!Array.isArray(value) || value.length !== 9)
-    throw new CodecError('malformed', 'a visit package has nine items');
-  const [
-    hospitalId,
-    month,
-    visitKey,
-    beta,
-    patientKey,
-    proof,
-    keywordSecret,
-    monthRoot,
-    quarterRoot,
-  ]: readonly Cbor[] = value;
-  if (!(hospitalId instanceof Uint8Array) || typeof month !== 'string')
-    throw new CodecError('malformed', 'a visit package begins with hospital and month');
+  const fields = Fields.of(decode(bytes), 9);
   return {
-    hospitalId,
-    month: parseMonth(month),
-    visitKey: fixedBytes(visitKey, KEY_BYTES),
-    beta: fixedBytes(beta, VISIT_BETA_BYTES),
-    patientKey: curve.parseG1(fixedBytes(patientKey, G1_BYTES)),
-    proof: parseProof(curve, fixedBytes(proof, PROOF_BYTES)),
-    keywordSecret: fixedBytes(keywordSecret, 32),
-    monthRoot: fixedBytes(monthRoot, 32),
-    quarterRoot: fixedBytes(quarterRoot, 32),
+    hospitalId: fields.bytes(),
+    month: parseMonth(fields.text()),
+    visitKey: fields.bytes(KEY_BYTES),
+    beta: fields.bytes(VISIT_BETA_BYTES),
+    patientKey: curve.parseG1(fields.bytes(G1_BYTES)),
+    proof: parseProof(curve, fields.bytes(PROOF_BYTES)),
+    keywordSecret: fields.bytes(32),
+    monthRoot: fields.bytes(32),
+    quarterRoot: fields.bytes(32),
   };
-}
-
-function fixedBytes(value: Cbor | undefined, length: number): Bytes {
-  if (!(value instanceof Uint8Array) || value.length !== length)
-    throw new CodecError('malformed', `expected ${length} bytes`);
-  return value;
 }

@@ -36,7 +36,7 @@ import {
   type RandomBytes,
   toHex,
 } from './bytes.ts';
-import { type Cbor, decode, encode } from './cbor.ts';
+import { decode, encode } from './cbor.ts';
 import { bindChain, bindSuite, type ChainContext, type SuiteContext } from './context.ts';
 import {
   type Curve,
@@ -48,6 +48,7 @@ import {
   type Scalar,
 } from './curve.ts';
 import { DOMAIN_TAGS } from './domain-tags.ts';
+import { Fields } from './fields.ts';
 import { type GrantId, parseGrantId } from './grant.ts';
 import { hkdf } from './hash.ts';
 import type { BlindedKeyword } from './keyword.ts';
@@ -330,24 +331,16 @@ export function encodeSearchToken(curve: Curve, token: SearchToken): Bytes {
 
 /** @throws CodecError, PointError */
 export function decodeSearchToken(curve: Curve, bytes: Bytes): SearchToken {
-  const value = decode(bytes);
-  if (!Array.isArray(value) || value.length !== 5)
-    throw new CodecError('malformed', 'a search token has five items');
-  const [mode, grantId, hospitalId, month, right]: readonly Cbor[] = value;
-  if (
-    !(grantId instanceof Uint8Array) ||
-    !(hospitalId instanceof Uint8Array) ||
-    !(right instanceof Uint8Array) ||
-    typeof month !== 'string'
-  )
-    throw new CodecError(
-      'malformed',
-      'a search token is [mode, grantId, hospitalId, month, right]',
-    );
-  const scope = { grantId: parseGrantId(grantId), hospitalId, month: parseMonth(month) };
-  if (mode === 'pk') return { ...scope, mode, trapdoor: curve.parseG2(right) };
-  if (mode === 'sym' && right.length === 32) return { ...scope, mode, tagKey: right as TagKey };
-  throw new CodecError('malformed', 'mode and right of a search token do not fit');
+  const fields = Fields.of(decode(bytes), 5);
+  const mode = fields.oneOf(['pk', 'sym']);
+  const scope = {
+    grantId: parseGrantId(fields.bytes()),
+    hospitalId: fields.bytes(),
+    month: parseMonth(fields.text()),
+  };
+  return mode === 'pk'
+    ? { ...scope, mode, trapdoor: curve.parseG2(fields.bytes()) }
+    : { ...scope, mode, tagKey: fields.bytes(32) as TagKey };
 }
 
 /** A token that finds nothing, to hide at how many hospitals and months she was. */

@@ -8,7 +8,7 @@ import {
   hashAppHashParts,
   readAppHashParts,
 } from './app-hash.ts';
-import { Fields } from './fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import {
   type StateProof,
   type Subtree,
@@ -86,7 +86,7 @@ export function parseStateAnswer(bytes: Bytes): StateAnswer {
   return {
     height: fields.whole(),
     parts: readAppHashParts(fields.any()),
-    value: fields.anyBytesOrNull(),
+    value: fields.orNull((own) => own.bytes()),
     proof: readStateProof(fields.any()),
   };
 }

@@ -2,7 +2,7 @@
 import { type Bytes, concatBytes, u64be } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { sha256 } from '@yilian/crypto/hash';
-import { Fields } from './fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 
 export interface AppHashParts {
   readonly stateRoot: Bytes;

@@ -21,7 +21,7 @@ import { sha256 } from '@yilian/crypto/hash';
 import { parseProof } from '@yilian/crypto/proof';
 import { verifyEpochKey } from '@yilian/crypto/searchable-encryption';
 import type { SignatureVerifier } from '@yilian/crypto/signature';
-import { Fields } from './fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import type { Pid } from './ids.ts';
 import type { Check } from './ledger-port.ts';
 

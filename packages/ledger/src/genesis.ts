@@ -7,7 +7,7 @@ import {
   describeFields,
   readDescription,
 } from './contracts/members/member.ts';
-import { Fields } from './fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { deriveMemberId } from './ids.ts';
 import { type Settings, encodeSettings } from './settings.ts';
 import { type State, stateKeys } from './state.ts';

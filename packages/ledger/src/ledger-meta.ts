@@ -7,7 +7,7 @@ import {
   hashAppHashParts,
   readAppHashParts,
 } from './app-hash.ts';
-import { Fields } from './fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { HEIGHTS_KEPT } from './history.ts';
 import { type Overlay, type Store, numberKey } from './store.ts';
 

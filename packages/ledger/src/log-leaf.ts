@@ -2,7 +2,7 @@
 import type { Bytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import type { Fact } from './contract.ts';
-import { Fields } from './fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type TransactionId, toTransactionId } from './ids.ts';
 
 export interface LogLeaf {

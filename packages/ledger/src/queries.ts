@@ -33,7 +33,7 @@ import {
 import type { AppHashParts } from './app-hash.ts';
 import { RECORD_MARKS } from './contracts/records/record-entry.ts';
 import { parseVisitEntry } from './contracts/records/record.ts';
-import { Fields } from './fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { storeAtHeight } from './history.ts';
 import { type LedgerMeta, partsAtHeight } from './ledger-meta.ts';
 import type { Query, QueryResult } from './ledger-port.ts';

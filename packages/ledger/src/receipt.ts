@@ -9,7 +9,7 @@
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { type LogAnswer, encodeLogAnswer, parseLogAnswer, verifyLogAnswer } from './answers.ts';
-import { Fields } from './fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type LogLeaf, parseLogLeaf } from './log-leaf.ts';
 import {
   type ParsedTransaction,

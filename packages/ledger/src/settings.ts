@@ -1,7 +1,7 @@
 /** What the contracts need to know of the consortium; set by the genesis, provable like all state. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
-import { Fields } from './fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type State, stateKeys } from './state.ts';
 
 export interface Settings {

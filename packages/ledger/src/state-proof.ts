@@ -16,7 +16,7 @@ import { type Bytes, CodecError, equalBytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { sha256 } from '@yilian/crypto/hash';
 import type { HashFunction } from '@yilian/crypto/merkle';
-import { Fields } from './fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 
 export const HASH_LENGTH = 32;
 /** First byte of a node's preimage; a leaf's is 0. */
@@ -228,14 +228,11 @@ export function readStateProof(value: Cbor): StateProof {
     const level = list.nested(2);
     return { bitmap: level.whole(0xffff), siblings: level.bytesUpTo(16 * HASH_LENGTH) };
   });
-  const other = fields.nestedOrNull(2);
-  return {
-    levels,
-    other:
-      other === null
-        ? null
-        : { keyHash: other.bytes(HASH_LENGTH), valueHash: other.bytes(HASH_LENGTH) },
-  };
+  const other = fields.orNull((own) => {
+    const leaf = own.nested(2);
+    return { keyHash: leaf.bytes(HASH_LENGTH), valueHash: leaf.bytes(HASH_LENGTH) };
+  });
+  return { levels, other };
 }
 
 export function encodeStateProof(proof: StateProof): Bytes {

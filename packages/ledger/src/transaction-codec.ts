@@ -7,7 +7,7 @@ import { type Cbor, decodeInPlace, encode } from '@yilian/crypto/cbor';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { CONTRACTS, contractOf, isTransactionType } from './contracts.ts';
 import { REQUEST_LENGTH, type RequestAccess } from './contracts/consent/request-access.ts';
-import { Fields } from './fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import type { TransactionId } from './ids.ts';
 import { type Rejected, reject } from './rejection.ts';
 import {

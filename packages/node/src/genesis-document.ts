@@ -1,7 +1,8 @@
 /** The genesis document as it lies on disk and travels: [chainId, timeNs, [[key, power, leads]…], appState]. */
 import type { Genesis } from '@yilian/consensus/application';
-import { type Bytes, CodecError } from '@yilian/crypto/bytes';
-import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import type { Bytes } from '@yilian/crypto/bytes';
+import { decode, encode } from '@yilian/crypto/cbor';
+import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 
 export function encodeGenesisDocument(genesis: Genesis): Bytes {
   return encode([
@@ -12,33 +13,16 @@ export function encodeGenesisDocument(genesis: Genesis): Bytes {
   ]);
 }
 
-function big(value: Cbor | undefined): bigint {
-  if (typeof value === 'number') return BigInt(value);
-  if (typeof value === 'bigint') return value;
-  throw new CodecError('malformed', 'expected an integer');
-}
-
 /** @throws CodecError */
 export function parseGenesisDocument(bytes: Bytes): Genesis {
-  const value = decode(bytes);
-  const [chainId, timeNs, validators, appState]: readonly Cbor[] = Array.isArray(value)
-    ? value
-    : [];
-  if (
-    typeof chainId !== 'string' ||
-    !Array.isArray(validators) ||
-    !(appState instanceof Uint8Array)
-  )
-    throw new CodecError('malformed', 'this is not a genesis document');
+  const fields = Fields.of(decode(bytes), 4);
   return {
-    chainId,
-    timeNs: big(timeNs),
-    appState,
-    validators: validators.map((each: Cbor) => {
-      const [key, power, leads]: readonly Cbor[] = Array.isArray(each) ? each : [];
-      if (!(key instanceof Uint8Array) || typeof leads !== 'boolean')
-        throw new CodecError('malformed', 'this is not a validator');
-      return { key, power: big(power), leads };
+    chainId: fields.text(),
+    timeNs: fields.u64(),
+    validators: fields.list(ANY_COUNT, (list) => {
+      const validator = list.nested(3);
+      return { key: validator.bytes(), power: validator.u64(), leads: validator.flag() };
     }),
+    appState: fields.bytes(),
   };
 }

@@ -1,8 +1,8 @@
 /** What a light client downloads of a block: no transactions, about 200 bytes and 100 more per signature. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import { Fields } from '@yilian/crypto/fields';
 import { type Certificate, certificateFromCbor, certificateToCbor } from '../certificate.ts';
-import { readArray } from '../fields.ts';
 import { type SignedHeader, signedHeaderFromCbor, signedHeaderToCbor } from '../header.ts';
 import { type ValidatorSet, validatorSetFromCbor, validatorSetToCbor } from '../validator-set.ts';
 
@@ -22,12 +22,12 @@ export function lightBlockToCbor(block: LightBlock): Cbor {
 }
 
 /** @throws CodecError, ValidatorSetError */
-export function lightBlockFromCbor(value: Cbor | undefined): LightBlock {
-  const [signed, certificate, validators] = readArray(value, 3);
+export function lightBlockFromCbor(value: Cbor): LightBlock {
+  const fields = Fields.of(value, 3);
   return {
-    ...signedHeaderFromCbor(signed),
-    certificate: certificateFromCbor(certificate),
-    validators: validatorSetFromCbor(validators),
+    ...signedHeaderFromCbor(fields.any()),
+    certificate: certificateFromCbor(fields.any()),
+    validators: validatorSetFromCbor(fields.any()),
   };
 }
 

@@ -6,7 +6,7 @@
  */
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
-import { readArray, readBig, readBytes, readText } from '../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import type { SignatureVerifier } from '../signature.ts';
 import { validatorSetFromCbor, validatorSetToCbor } from '../validator-set.ts';
 import {
@@ -35,16 +35,16 @@ export function encodeTrustCheckpoint(checkpoint: TrustCheckpoint): Bytes {
 
 /** @throws CodecError, ValidatorSetError */
 export function decodeTrustCheckpoint(bytes: Bytes): TrustCheckpoint {
-  const fields = readArray(decode(bytes, { bytesMax: CHECKPOINT_BYTES_MAX, depthMax: 4 }), 8);
+  const fields = Fields.of(decode(bytes, { bytesMax: CHECKPOINT_BYTES_MAX, depthMax: 4 }), 8);
   return {
-    chainId: readText(fields[0]),
-    genesisId: readBytes(fields[1], 32),
-    height: readBig(fields[2]),
-    blockId: readBytes(fields[3], 32),
-    timeNs: readBig(fields[4]),
-    validators: validatorSetFromCbor(fields[5]),
-    nextValidatorsHash: readBytes(fields[6], 32),
-    signature: readBytes(fields[7], 64),
+    chainId: fields.text(),
+    genesisId: fields.bytes(32),
+    height: fields.u64(),
+    blockId: fields.bytes(32),
+    timeNs: fields.u64(),
+    validators: validatorSetFromCbor(fields.any()),
+    nextValidatorsHash: fields.bytes(32),
+    signature: fields.bytes(64),
   };
 }
 

@@ -5,8 +5,8 @@
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { Fields } from '@yilian/crypto/fields';
 import type { Genesis } from '../application.ts';
-import { readArray, readBig, readBytes, readText } from '../fields.ts';
 import { genesisId } from '../genesis.ts';
 import type { SignatureVerifier } from '../signature.ts';
 import {
@@ -111,14 +111,14 @@ export function encodeTrustedBlock(trusted: TrustedBlock): Bytes {
 
 /** @throws CodecError, ValidatorSetError */
 export function decodeTrustedBlock(bytes: Bytes): TrustedBlock {
-  const fields = readArray(decode(bytes), 7);
+  const fields = Fields.of(decode(bytes), 7);
   return {
-    chainId: readText(fields[0]),
-    height: readBig(fields[1]),
-    blockId: readBytes(fields[2], 32),
-    timeNs: readBig(fields[3]),
-    appHash: fields[4] === null ? null : readBytes(fields[4], 32),
-    validators: validatorSetFromCbor(fields[5]),
-    nextValidatorsHash: readBytes(fields[6], 32),
+    chainId: fields.text(),
+    height: fields.u64(),
+    blockId: fields.bytes(32),
+    timeNs: fields.u64(),
+    appHash: fields.orNull((own) => own.bytes(32)),
+    validators: validatorSetFromCbor(fields.any()),
+    nextValidatorsHash: fields.bytes(32),
   };
 }

@@ -1,6 +1,10 @@
-/** Messages as bytes: a kind number and fields, strict in both directions. */
+/**
+ * Messages as bytes: the number of their kind and their fields, strict in both directions. One table
+ * holds each kind's format, writing and reading side by side.
+ */
 import { type Bytes, CodecError } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 import {
   BLOCK_ENCODING_BYTES_MAX,
   certifiedBlockFromCbor,
@@ -9,234 +13,205 @@ import {
   unnestBlock,
 } from '../block.ts';
 import { certificateFromCbor } from '../certificate.ts';
-import { readArray, readBig, readBytes, readCount, readFlag, readOptional } from '../fields.ts';
-import type { Message, PreparedCertificate, ViewChange } from './messages.ts';
+import type { Message, PreparedCertificate, ViewChange, Vote } from './messages.ts';
 import { preparedToCbor, viewChangeToCbor } from './signed-body.ts';
 import type { WalRecord } from './wal.ts';
 
-const KIND = {
-  prePrepare: 1,
-  prepare: 2,
-  commit: 3,
-  checkpoint: 4,
-  viewChange: 5,
-  newView: 6,
-  request: 7,
-  status: 8,
-  fetchBlocks: 9,
-  blocks: 10,
-} as const;
-
-function messageToCbor(message: Message): Cbor {
-  const kind = KIND[message.kind];
-  switch (message.kind) {
-    case 'prePrepare':
-      return [
-        kind,
-        message.epoch,
-        message.height,
-        message.view,
-        message.blockId,
-        message.signer,
-        message.signature,
-        nestBlock(message.block),
-      ];
-    case 'prepare':
-      return [
-        kind,
-        message.epoch,
-        message.height,
-        message.view,
-        message.blockId,
-        message.signer,
-        message.signature,
-      ];
-    case 'commit':
-      return [
-        kind,
-        message.epoch,
-        message.height,
-        message.view,
-        message.blockId,
-        message.timeNs,
-        message.signer,
-        message.signature,
-      ];
-    case 'checkpoint':
-      return [
-        kind,
-        message.epoch,
-        message.height,
-        message.blockId,
-        message.appHash,
-        message.signer,
-        message.signature,
-      ];
-    case 'viewChange':
-      return [
-        kind,
-        viewChangeToCbor(message),
-        message.block === null ? null : nestBlock(message.block),
-      ];
-    case 'newView':
-      return [
-        kind,
-        message.epoch,
-        message.height,
-        message.view,
-        message.viewChanges.map(viewChangeToCbor),
-        message.signer,
-        message.signature,
-      ];
-    case 'request':
-      return [kind, message.transactions];
-    case 'status':
-      return [kind, message.height, message.view, message.hasProposal];
-    case 'fetchBlocks':
-      return [kind, message.fromHeight];
-    case 'blocks':
-      return [kind, message.blocks.map(certifiedBlockToCbor)];
-  }
+interface Format<M extends Message> {
+  readonly number: number;
+  /** Items of the whole array, the number of the kind among them. */
+  readonly count: number;
+  /** All items but the first. */
+  readonly items: (message: M) => readonly Cbor[];
+  /** Takes what `items` gives. */
+  readonly read: (fields: Fields) => M;
 }
 
-/** Fields of one message, read in order; every field must be read and none may be left. */
-function createReader(value: Cbor | undefined, length: number): () => Cbor | undefined {
-  const items = readArray(value, length);
-  let next = 0;
-  return () => items[next++];
+function placeItems({ epoch, height, view }: Pick<Vote, 'epoch' | 'height' | 'view'>): Cbor[] {
+  return [epoch, height, view];
 }
 
-function preparedFromCbor(value: Cbor): PreparedCertificate {
-  const next = createReader(value, 6);
+function readPlace(fields: Fields): Pick<Vote, 'epoch' | 'height' | 'view'> {
+  return { epoch: fields.whole(), height: fields.u64(), view: fields.whole() };
+}
+
+function signedItems({ signer, signature }: Pick<Vote, 'signer' | 'signature'>): Cbor[] {
+  return [signer, signature];
+}
+
+function readSigned(fields: Fields): Pick<Vote, 'signer' | 'signature'> {
+  return { signer: fields.whole(), signature: fields.bytes(64) };
+}
+
+function readPrepared(value: Cbor): PreparedCertificate {
+  const fields = Fields.of(value, 6);
   return {
-    height: readBig(next()),
-    view: readCount(next()),
-    blockId: readBytes(next(), 32),
-    primary: readCount(next()),
-    primarySignature: readBytes(next(), 64),
-    prepares: readArray(next()).map((item) => {
-      const [signer, signature] = readArray(item, 2);
-      return { signer: readCount(signer), signature: readBytes(signature, 64) };
-    }),
+    height: fields.u64(),
+    view: fields.whole(),
+    blockId: fields.bytes(32),
+    primary: fields.whole(),
+    primarySignature: fields.bytes(64),
+    prepares: fields.list(ANY_COUNT, (list) => readSigned(list.nested(2))),
   };
 }
 
-function viewChangeFromCbor(value: Cbor | undefined): ViewChange {
-  const next = createReader(value, 7);
+/** Without the block that rides along. */
+function readViewChange(value: Cbor): ViewChange {
+  const fields = Fields.of(value, 7);
   return {
     kind: 'viewChange',
-    epoch: readCount(next()),
-    height: readBig(next()),
-    view: readCount(next()),
-    parentCertificate: readOptional(next(), certificateFromCbor),
-    prepared: readOptional(next(), preparedFromCbor),
-    signer: readCount(next()),
-    signature: readBytes(next(), 64),
+    ...readPlace(fields),
+    parentCertificate: fields.orNull((own) => certificateFromCbor(own.any())),
+    prepared: fields.orNull((own) => readPrepared(own.any())),
+    ...readSigned(fields),
     block: null,
   };
 }
 
+const FORMATS: {
+  readonly [K in Message['kind']]: Format<Extract<Message, { readonly kind: K }>>;
+} = {
+  prePrepare: {
+    number: 1,
+    count: 8,
+    items: (message) => [
+      ...placeItems(message),
+      message.blockId,
+      ...signedItems(message),
+      nestBlock(message.block),
+    ],
+    read: (fields) => ({
+      kind: 'prePrepare',
+      ...readPlace(fields),
+      blockId: fields.bytes(32),
+      ...readSigned(fields),
+      block: unnestBlock(fields),
+    }),
+  },
+  prepare: {
+    number: 2,
+    count: 7,
+    items: (message) => [...placeItems(message), message.blockId, ...signedItems(message)],
+    read: (fields) => ({
+      kind: 'prepare',
+      ...readPlace(fields),
+      blockId: fields.bytes(32),
+      ...readSigned(fields),
+    }),
+  },
+  commit: {
+    number: 3,
+    count: 8,
+    items: (message) => [
+      ...placeItems(message),
+      message.blockId,
+      message.timeNs,
+      ...signedItems(message),
+    ],
+    read: (fields) => ({
+      kind: 'commit',
+      ...readPlace(fields),
+      blockId: fields.bytes(32),
+      timeNs: fields.u64(),
+      ...readSigned(fields),
+    }),
+  },
+  checkpoint: {
+    number: 4,
+    count: 7,
+    items: (message) => [
+      message.epoch,
+      message.height,
+      message.blockId,
+      message.appHash,
+      ...signedItems(message),
+    ],
+    read: (fields) => ({
+      kind: 'checkpoint',
+      epoch: fields.whole(),
+      height: fields.u64(),
+      blockId: fields.bytes(32),
+      appHash: fields.bytes(32),
+      ...readSigned(fields),
+    }),
+  },
+  viewChange: {
+    number: 5,
+    count: 3,
+    items: (message) => [
+      viewChangeToCbor(message),
+      message.block === null ? null : nestBlock(message.block),
+    ],
+    read: (fields) => ({ ...readViewChange(fields.any()), block: fields.orNull(unnestBlock) }),
+  },
+  newView: {
+    number: 6,
+    count: 7,
+    items: (message) => [
+      ...placeItems(message),
+      message.viewChanges.map(viewChangeToCbor),
+      ...signedItems(message),
+    ],
+    read: (fields) => ({
+      kind: 'newView',
+      ...readPlace(fields),
+      viewChanges: fields.list(ANY_COUNT, (list) => readViewChange(list.any())),
+      ...readSigned(fields),
+    }),
+  },
+  request: {
+    number: 7,
+    count: 2,
+    items: ({ transactions }) => [transactions],
+    read: (fields) => ({
+      kind: 'request',
+      transactions: fields.list(ANY_COUNT, (list) => list.bytes()),
+    }),
+  },
+  status: {
+    number: 8,
+    count: 4,
+    items: ({ height, view, hasProposal }) => [height, view, hasProposal],
+    read: (fields) => ({
+      kind: 'status',
+      height: fields.u64(),
+      view: fields.whole(),
+      hasProposal: fields.flag(),
+    }),
+  },
+  fetchBlocks: {
+    number: 9,
+    count: 2,
+    items: ({ fromHeight }) => [fromHeight],
+    read: (fields) => ({ kind: 'fetchBlocks', fromHeight: fields.u64() }),
+  },
+  blocks: {
+    number: 10,
+    count: 2,
+    items: ({ blocks }) => [blocks.map(certifiedBlockToCbor)],
+    read: (fields) => ({
+      kind: 'blocks',
+      blocks: fields.list(ANY_COUNT, (list) => certifiedBlockFromCbor(list.any())),
+    }),
+  },
+};
+
+const BY_NUMBER: ReadonlyMap<number, Pick<Format<Message>, 'count' | 'read'>> = new Map(
+  Object.values(FORMATS).map((format) => [format.number, format]),
+);
+
+function messageToCbor(message: Message): Cbor {
+  // The table ties a message to its own format, which the compiler cannot follow through a union.
+  const { number, items } = FORMATS[message.kind] as unknown as Format<Message>;
+  return [number, ...items(message)];
+}
+
 function messageFromCbor(value: Cbor): Message {
-  const kind = readCount(readArray(value)[0]);
-  const open = (length: number): (() => Cbor | undefined) => {
-    const next = createReader(value, length);
-    next();
-    return next;
-  };
-  switch (kind) {
-    case KIND.prePrepare: {
-      const next = open(8);
-      return {
-        kind: 'prePrepare',
-        epoch: readCount(next()),
-        height: readBig(next()),
-        view: readCount(next()),
-        blockId: readBytes(next(), 32),
-        signer: readCount(next()),
-        signature: readBytes(next(), 64),
-        block: unnestBlock(next()),
-      };
-    }
-    case KIND.prepare: {
-      const next = open(7);
-      return {
-        kind: 'prepare',
-        epoch: readCount(next()),
-        height: readBig(next()),
-        view: readCount(next()),
-        blockId: readBytes(next(), 32),
-        signer: readCount(next()),
-        signature: readBytes(next(), 64),
-      };
-    }
-    case KIND.commit: {
-      const next = open(8);
-      return {
-        kind: 'commit',
-        epoch: readCount(next()),
-        height: readBig(next()),
-        view: readCount(next()),
-        blockId: readBytes(next(), 32),
-        timeNs: readBig(next()),
-        signer: readCount(next()),
-        signature: readBytes(next(), 64),
-      };
-    }
-    case KIND.checkpoint: {
-      const next = open(7);
-      return {
-        kind: 'checkpoint',
-        epoch: readCount(next()),
-        height: readBig(next()),
-        blockId: readBytes(next(), 32),
-        appHash: readBytes(next(), 32),
-        signer: readCount(next()),
-        signature: readBytes(next(), 64),
-      };
-    }
-    case KIND.viewChange: {
-      const next = open(3);
-      return { ...viewChangeFromCbor(next()), block: readOptional(next(), unnestBlock) };
-    }
-    case KIND.newView: {
-      const next = open(7);
-      return {
-        kind: 'newView',
-        epoch: readCount(next()),
-        height: readBig(next()),
-        view: readCount(next()),
-        viewChanges: readArray(next()).map(viewChangeFromCbor),
-        signer: readCount(next()),
-        signature: readBytes(next(), 64),
-      };
-    }
-    case KIND.request: {
-      const next = open(2);
-      return {
-        kind: 'request',
-        transactions: readArray(next()).map((item) => readBytes(item)),
-      };
-    }
-    case KIND.status: {
-      const next = open(4);
-      return {
-        kind: 'status',
-        height: readBig(next()),
-        view: readCount(next()),
-        hasProposal: readFlag(next()),
-      };
-    }
-    case KIND.fetchBlocks: {
-      const next = open(2);
-      return { kind: 'fetchBlocks', fromHeight: readBig(next()) };
-    }
-    case KIND.blocks: {
-      const next = open(2);
-      return { kind: 'blocks', blocks: readArray(next()).map(certifiedBlockFromCbor) };
-    }
-    default:
-      throw new CodecError('malformed', 'the kind of message is unknown');
-  }
+  const fields = new Fields(value, { min: 1, max: 8 });
+  const format = BY_NUMBER.get(fields.whole());
+  if (format === undefined) throw new CodecError('malformed', 'the kind of message is unknown');
+  fields.checkCount(format.count);
+  return format.read(fields);
 }
 
 /** No message is longer; a transport may refuse such frames before reading them. */
@@ -253,37 +228,24 @@ export function decodeMessage(bytes: Bytes): Message {
   return messageFromCbor(decode(bytes, LIMITS));
 }
 
+const VOTED = 1;
+const PREPARED = 2;
+
 export function encodeWalRecord(record: WalRecord): Bytes {
-  if (record.kind === 'voted') return encode([1, record.height, messageToCbor(record.message)]);
+  if (record.kind === 'voted') return encode([VOTED, record.height, messageToCbor(record.message)]);
   const { height, certificate, block } = record;
-  return encode([2, height, preparedToCbor(certificate), nestBlock(block)]);
+  return encode([PREPARED, height, preparedToCbor(certificate), nestBlock(block)]);
 }
 
-/** @throws CodecError */
-export function decodeWalRecord(bytes: Bytes): WalRecord {
-  const value = decode(bytes, LIMITS);
-  const [kind] = readArray(value);
-  if (kind === 2) {
-    const [, height, certificate, block] = readArray(value, 4);
-    if (certificate === undefined) throw new CodecError('malformed', 'a certificate is missing');
-    return {
-      kind: 'prepared',
-      height: readBig(height),
-      certificate: preparedFromCbor(certificate),
-      block: unnestBlock(block),
-    };
-  }
-  if (kind !== 1) throw new CodecError('malformed', 'the kind of record is unknown');
-  const [, height, voted] = readArray(value, 3);
-  if (voted === undefined) throw new CodecError('malformed', 'a vote is missing');
-  const message = messageFromCbor(voted);
+function readVote(value: Cbor): Vote {
+  const message = messageFromCbor(value);
   switch (message.kind) {
     case 'prePrepare':
     case 'prepare':
     case 'commit':
     case 'viewChange':
     case 'newView':
-      return { kind: 'voted', height: readBig(height), message };
+      return message;
     case 'checkpoint':
     case 'request':
     case 'status':
@@ -291,4 +253,20 @@ export function decodeWalRecord(bytes: Bytes): WalRecord {
     case 'blocks':
       throw new CodecError('malformed', 'a record holds a message that is not a vote');
   }
+}
+
+/** @throws CodecError */
+export function decodeWalRecord(bytes: Bytes): WalRecord {
+  const fields = new Fields(decode(bytes, LIMITS), { min: 3, max: 4 });
+  const kind = fields.whole();
+  fields.checkCount(kind === PREPARED ? 4 : 3);
+  const height = fields.u64();
+  if (kind === VOTED) return { kind: 'voted', height, message: readVote(fields.any()) };
+  if (kind !== PREPARED) throw new CodecError('malformed', 'the kind of record is unknown');
+  return {
+    kind: 'prepared',
+    height,
+    certificate: readPrepared(fields.any()),
+    block: unnestBlock(fields),
+  };
 }

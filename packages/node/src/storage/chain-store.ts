@@ -25,7 +25,8 @@ import {
 import { type ChainTip, decodeChainTip, encodeChainTip } from '@yilian/consensus/chain-tip';
 import { decodeSignedHeader, encodeSignedHeader } from '@yilian/consensus/header';
 import { type Bytes, concatBytes, equalBytes, u64be } from '@yilian/crypto/bytes';
-import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import { decode, encode } from '@yilian/crypto/cbor';
+import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 import { type Entry, type KeyValueStore, StorageError } from './key-value-store.ts';
 
 const STATE = Uint8Array.of(0x01);
@@ -79,18 +80,6 @@ function damaged(what: string, cause?: unknown): StorageError {
   return new StorageError('damaged', `the database holds ${what}`, { cause });
 }
 
-function arrayOf(value: Cbor | undefined, length?: number): readonly Cbor[] {
-  if (!Array.isArray(value) || (length !== undefined && value.length !== length))
-    throw damaged('an entry of another form');
-  const items: readonly Cbor[] = value;
-  return items;
-}
-
-function bytesOf(value: Cbor | undefined): Bytes {
-  if (!(value instanceof Uint8Array)) throw damaged('an entry of another form');
-  return value;
-}
-
 function encodeBody(block: Block): Bytes {
   const { transactions, parentCertificate } = block;
   return encode([
@@ -101,6 +90,14 @@ function encodeBody(block: Block): Bytes {
 
 function encodeOutcomes(outcomes: readonly Outcome[]): Bytes {
   return encode(outcomes.map((outcome) => (outcome.ok ? null : outcome.rejection.code)));
+}
+
+function decodeOutcomes(bytes: Bytes): readonly Outcome[] {
+  const fields = new Fields(decode(bytes), ANY_COUNT);
+  return Array.from({ length: fields.count }, (): Outcome => {
+    const code = fields.orNull((own) => own.text());
+    return code === null ? { ok: true } : { ok: false, rejection: { code } };
+  });
 }
 
 function stateWrites({ puts, deletes }: WriteBatch): { puts: Entry[]; deletes: Bytes[] } {
@@ -122,8 +119,10 @@ export function createChainStore(store: KeyValueStore): ChainStore {
   const readHeader = (height: bigint): StoredHeader | undefined => {
     const bytes = store.get(keyOf(HEADER, height));
     if (bytes === undefined) return undefined;
-    const [header, certificate] = arrayOf(decodeStored(bytes, decode), 2);
-    return { header: bytesOf(header), certificate: bytesOf(certificate) };
+    return decodeStored(bytes, () => {
+      const fields = Fields.of(decode(bytes), 2);
+      return { header: fields.bytes(), certificate: fields.bytes() };
+    });
   };
   return {
     state: { get: (key) => store.get(stateKey(key)) },
@@ -157,13 +156,12 @@ export function createChainStore(store: KeyValueStore): ChainStore {
       if (stored === undefined || body === undefined) return undefined;
       return decodeStored(body, (bytes) => {
         const limits = { bytesMax: BLOCK_ENCODING_BYTES_MAX, depthMax: 6 };
-        const [transactions, parent] = arrayOf(decode(bytes, limits), 2);
+        const fields = Fields.of(decode(bytes, limits), 2);
         return {
           block: {
             ...decodeSignedHeader(stored.header),
-            transactions: arrayOf(transactions).map(bytesOf),
-            parentCertificate:
-              parent === null || parent === undefined ? null : certificateFromCbor(parent),
+            transactions: fields.list(ANY_COUNT, (list) => list.bytes()),
+            parentCertificate: fields.orNull((own) => certificateFromCbor(own.any())),
           },
           certificate: decodeCertificate(stored.certificate),
         };
@@ -172,11 +170,7 @@ export function createChainStore(store: KeyValueStore): ChainStore {
     outcomes: (height) => {
       const bytes = store.get(keyOf(OUTCOMES, height));
       if (bytes === undefined) return undefined;
-      return arrayOf(decodeStored(bytes, decode)).map((code): Outcome => {
-        if (code === null) return { ok: true };
-        if (typeof code !== 'string') throw damaged('an outcome of another form');
-        return { ok: false, rejection: { code } };
-      });
+      return decodeStored(bytes, decodeOutcomes);
     },
     entries: () => store.count(),
     close: () => store.close(),

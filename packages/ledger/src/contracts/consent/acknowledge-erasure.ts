@@ -12,7 +12,7 @@ import type { State } from '../../state.ts';
 import { memberOfKey } from '../members/member.ts';
 import { getGrant, hasEnded, putGrant } from './grant.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type GrantId, toGrantId } from '../../ids.ts';
 
 /** The grantee states that d of an ended grant is erased. */

@@ -8,7 +8,7 @@ import { type Member, getMember } from '../members/member.ts';
 import { HOLDERS_MAX, TAGS_MAX, putGrant } from './grant.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type GrantId, type MemberId, toGrantId, toMemberId } from '../../ids.ts';
 
 /** A node and the index of its share. */

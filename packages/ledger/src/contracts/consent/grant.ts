@@ -1,7 +1,7 @@
 /** What the state knows of a grant, and what follows from it. */
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type GrantId, type MemberId, toGrantId, toMemberId } from '../../ids.ts';
 import { type State, stateKeys } from '../../state.ts';
 

@@ -11,7 +11,7 @@ import type { State } from '../../state.ts';
 import { NARROWINGS_MAX, getGrant, isTagOf, putGrant } from './grant.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type GrantId, toGrantId } from '../../ids.ts';
 
 /** Any tag shortens a grant, or narrows what it covers by a document that nodes get off chain. */
@@ -33,7 +33,7 @@ export function parseNarrowGrant(items: Cbor): NarrowGrant {
     type: 'narrowGrant',
     grantId: toGrantId(fields.bytes(16)),
     to: fields.whole(),
-    narrowingHash: fields.bytesOrNull(32),
+    narrowingHash: fields.orNull((own) => own.bytes(32)),
   };
 }
 

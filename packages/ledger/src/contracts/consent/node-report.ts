@@ -13,7 +13,7 @@ import type { State } from '../../state.ts';
 import { activeSender } from '../members/member.ts';
 import { type Grant, type GrantHolder, getGrant, hasEnded, putGrant } from './grant.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type GrantId, toGrantId } from '../../ids.ts';
 
 /** Per list. */

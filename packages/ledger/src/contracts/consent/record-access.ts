@@ -13,7 +13,7 @@ import { memberOfKey } from '../members/member.ts';
 import { getGrant, putGrant, stageOf } from './grant.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type GrantId, toGrantId } from '../../ids.ts';
 
 const SEALED_MAX = 512;

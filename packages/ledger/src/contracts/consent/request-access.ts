@@ -11,7 +11,7 @@ import type { State } from '../../state.ts';
 import { activeSender } from '../members/member.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 
 /** Every request has this length, so that its length says nothing. */
 export const REQUEST_LENGTH = 512;

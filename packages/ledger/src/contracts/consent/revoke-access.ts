@@ -10,7 +10,7 @@ import { reject } from '../../rejection.ts';
 import type { State } from '../../state.ts';
 import { getGrant, isTagOf, putGrant } from './grant.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type GrantId, toGrantId } from '../../ids.ts';
 
 /** Any tag of a grant ends it at once (QJ-7). */

@@ -11,7 +11,7 @@ import { type State, stateKeys } from '../../state.ts';
 import { activeSender, addMember } from './member.ts';
 import { encodePatient } from './patient.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type PatientCommitment, toPatientCommitment } from '../../ids.ts';
 import { type MemberDescription, describeFields, readDescription } from './member.ts';
 

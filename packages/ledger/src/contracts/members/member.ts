@@ -2,7 +2,7 @@
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import type { ExecutionContext } from '../../contract.ts';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type MemberId, toMemberId } from '../../ids.ts';
 import { type Rejected, reject } from '../../rejection.ts';
 import { type State, lookups, stateKeys } from '../../state.ts';

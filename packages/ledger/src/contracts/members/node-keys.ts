@@ -1,7 +1,7 @@
 /** The HPKE keys to which shares are sealed: a node's newest and the one before. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 
 /** Newest first, at most two. `day`: days since 1970. */
 export type NodeKeys = readonly { readonly day: number; readonly hpkeKey: Bytes }[];

@@ -1,7 +1,7 @@
 /** What the state knows of a patient: that a certificate with this commitment exists, and its status. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { MEMBER_STATUSES, type MemberStatus } from './member.ts';
 
 /** The value under `patient/<commitment>`. */

@@ -12,7 +12,7 @@ import { activeSender } from './member.ts';
 import { type NodeKeys, encodeNodeKeys, parseNodeKeys } from './node-keys.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 
 /** A node publishes the day's HPKE key for sealed shares; it erases the private part two days later. */
 export interface PublishNodeKey {

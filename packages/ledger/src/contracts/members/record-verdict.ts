@@ -13,7 +13,7 @@ import { activeSender, getMember } from './member.ts';
 import { equalBytes } from '@yilian/crypto/bytes';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type MemberId, toMemberId } from '../../ids.ts';
 
 export const VERDICTS = ['badShare', 'cleared'] as const;

@@ -10,7 +10,7 @@ import { type State, stateKeys } from '../../state.ts';
 import { getMember, memberOfKey, putMember } from './member.ts';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type MemberId, toMemberId } from '../../ids.ts';
 
 /** A member (by its old key) or the regulator replaces a key; the id stays. The new key co-signs. */

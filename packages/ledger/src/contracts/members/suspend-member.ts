@@ -11,7 +11,7 @@ import { type State, stateKeys } from '../../state.ts';
 import { activeSender, getMember, putMember } from './member.ts';
 import { encodePatient, parsePatient } from './patient.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import {
   type MemberId,
   type PatientCommitment,

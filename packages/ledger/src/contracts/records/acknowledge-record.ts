@@ -11,7 +11,7 @@ import { reject } from '../../rejection.ts';
 import { type State, stateKeys } from '../../state.ts';
 import { encodeRecord, getRecord, getVisitEntry } from './record.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type RecordId, toRecordId } from '../../ids.ts';
 
 /** The patient, by the PID's visit key, co-signs a record (LM-4). */

@@ -10,7 +10,7 @@ import type { State } from '../../state.ts';
 import { getRecord } from './record.ts';
 import { applyRecordEntry, recordChecks } from './record-rules.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type RecordId, toRecordId } from '../../ids.ts';
 import {
   RECORD_ENTRY_ITEMS,

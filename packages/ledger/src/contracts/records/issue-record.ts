@@ -1,7 +1,7 @@
 import { type Contract, NO_COSIGNERS } from '../../contract.ts';
 import { applyRecordEntry, recordChecks } from './record-rules.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import {
   RECORD_ENTRY_ITEMS,
   type RecordEntry,

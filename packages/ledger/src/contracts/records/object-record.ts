@@ -12,7 +12,7 @@ import { type State, stateKeys } from '../../state.ts';
 import { encodeRecord, getRecord, getVisitEntry } from './record.ts';
 import { OBJECTION_REASONS, type ObjectionReason } from './objection.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type RecordId, toRecordId } from '../../ids.ts';
 
 /** The patient, by the PID's visit key, objects to a record. */

@@ -2,7 +2,7 @@
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
 import type { Suite } from '@yilian/crypto/context';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type MemberId, type Pid, toMemberId, toPid } from '../../ids.ts';
 
 /** `package`: the header carries a visit package sealed to P. `custodial`: written under a custodial key. */
@@ -162,16 +162,15 @@ export function readRecordEntry(fields: Fields): RecordEntry {
   const c = points.bytes(48);
   const cBar = points.bytes(48);
   const index = readIndex(fields.any());
-  const author = fields.nestedOrNull(4);
-  const statement =
-    author === null
-      ? null
-      : {
-          author: toMemberId(author.bytes(32)),
-          key: author.bytes(32),
-          sectionRoot: author.bytes(32),
-          time: author.whole(),
-        };
+  const statement = fields.orNull((own) => {
+    const author = own.nested(4);
+    return {
+      author: toMemberId(author.bytes(32)),
+      key: author.bytes(32),
+      sectionRoot: author.bytes(32),
+      time: author.whole(),
+    };
+  });
   const marks = fields.list({ min: 0, max: RECORD_MARKS.length }, (items) =>
     items.oneOf(RECORD_MARKS),
   );

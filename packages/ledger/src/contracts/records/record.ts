@@ -2,7 +2,7 @@
 import type { Bytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import type { Suite } from '@yilian/crypto/context';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import {
   type MemberId,
   type Pid,
@@ -100,19 +100,18 @@ export function parseRecord(value: Bytes): LedgerRecord {
   const cBar = fields.bytes(48);
   const index = readIndex(fields.any());
   const stores = fields.list({ min: 0, max: 8 }, (list) => toMemberId(list.bytes(32)));
-  const author = fields.nestedOrNull(5);
-  const authorship =
-    author === null
-      ? null
-      : {
-          author: toMemberId(author.bytes(32)),
-          key: author.bytes(32),
-          sectionRoot: author.bytes(32),
-          time: author.whole(),
-          signature: author.bytes(64),
-        };
+  const authorship = fields.orNull((own) => {
+    const author = own.nested(5);
+    return {
+      author: toMemberId(author.bytes(32)),
+      key: author.bytes(32),
+      sectionRoot: author.bytes(32),
+      time: author.whole(),
+      signature: author.bytes(64),
+    };
+  });
   const marks = fields.list({ min: 0, max: 8 }, (list) => list.oneOf(RECORD_MARKS));
-  const amends = fields.bytesOrNull(32);
+  const amends = fields.orNull((own) => toRecordId(own.bytes(32)));
   return {
     id,
     suite,
@@ -128,7 +127,7 @@ export function parseRecord(value: Bytes): LedgerRecord {
     stores,
     authorship,
     marks,
-    amends: amends === null ? null : toRecordId(amends),
+    amends,
     issuedAt: fields.whole(),
     answer: readAnswer(new Fields(fields.any(), { min: 1, max: 2 })),
   };

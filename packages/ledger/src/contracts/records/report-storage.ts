@@ -12,7 +12,7 @@ import { reject } from '../../rejection.ts';
 import { type State, stateKeys } from '../../state.ts';
 import { activeSender } from '../members/member.ts';
 import { getRecord } from './record.ts';
-import { Fields } from '../../fields.ts';
+import { Fields } from '@yilian/crypto/fields';
 import { type MemberId, type RecordId, toMemberId, toRecordId } from '../../ids.ts';
 
 export const STORAGE_FINDINGS = ['missing', 'altered'] as const;
