@@ -7,11 +7,11 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { connectToDemo } from '@yilian/client/connect';
 import { parseBundle } from '@yilian/client/content/fhir-bundle';
 import { toRecordDraft } from '@yilian/client/content/record-draft';
 import { generateSampleCase } from '@yilian/client/content/sample-bundle';
 import { splitBundle } from '@yilian/client/content/split-bundle';
+import { connectToDemo } from '@yilian/client/demo-consortium';
 import { createDoctor, type Doctor } from '@yilian/client/doctor';
 import { enrolMember } from '@yilian/client/enrolment';
 import {
@@ -26,6 +26,7 @@ import { readSection } from '@yilian/client/record-opening';
 import { visitOfPackage } from '@yilian/client/visit-for-writing';
 import { admitVisit } from '@yilian/client/visit-package';
 import { fromHex } from '@yilian/crypto/bytes';
+import { describeConsortium } from '@yilian/node/demo/describe-consortium';
 import { openConsortium } from '@yilian/node/demo/make-consortium';
 import { createNodeChildren } from '@yilian/node/demo/node-children';
 
@@ -55,17 +56,10 @@ export async function grantToOpen(options: {
   try {
     await Promise.all(children.map((child) => child.start()));
     const platform = await createNodePlatform({ storage: createMemoryStorage() });
-    const consortium = {
-      anchor: facts.anchor,
-      nodes: children.map((child) => ({
-        ...child.facts,
-        name: child.facts.institution,
-        operator: child.facts.institution,
-        url: child.url,
-        running: true,
-      })),
-      enrolmentSecrets: facts.tickets,
-    };
+    const consortium = describeConsortium(facts, ({ id }) => ({
+      url: children.find((child) => child.facts.id === id)?.url ?? '',
+      running: true,
+    }));
     const { network, reader } = connectToDemo(platform, consortium);
     const { curve, randomBytes } = platform;
     const { chainId } = facts.anchor;

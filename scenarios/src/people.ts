@@ -2,8 +2,8 @@
  * The people of a scenario, each with keys and a connection of their own: nothing that one of them holds
  * or has read is seen by another.
  */
-import type { DemoConsortium } from '@yilian/client/demo-consortium';
-import { type Connection, connectToDemo } from '@yilian/client/connect';
+import type { Connection } from '@yilian/client/connect';
+import { connectToDemo, type DemoConsortium } from '@yilian/client/demo-consortium';
 import { createDoctor, type Doctor } from '@yilian/client/doctor';
 import { enrolMember } from '@yilian/client/enrolment';
 import {

@@ -7,7 +7,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { type DemoConsortium, demoConsortium } from '@yilian/api/documents';
-import { type Connection, connectToDemo } from '@yilian/client/connect';
+import type { Connection } from '@yilian/client/connect';
+import { connectToDemo } from '@yilian/client/demo-consortium';
 import { createDoctor, type Doctor } from '@yilian/client/doctor';
 import type { OnProgress } from '@yilian/client/progress';
 import {

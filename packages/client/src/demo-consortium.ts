@@ -1,23 +1,79 @@
 /**
- * What a page can do with the demonstration consortium of `npm start`: act on the processes of its nodes,
- * enrol more sample people, watch blocks arrive. Joining it as a client: connect.ts.
+ * The demonstration consortium of `npm start`: found by one document, joined as a client; its nodes'
+ * processes stopped and started, more sample people enrolled, blocks watched as they arrive.
  */
-import { type BlockEvent } from '@yilian/api/documents';
+import { type BlockEvent, type DemoConsortium, demoConsortium } from '@yilian/api/documents';
 import { ROUTES } from '@yilian/api/routes';
 import { type Bytes, fromHex } from '@yilian/crypto/bytes';
-import { NetworkError } from './failure.ts';
+import { toMemberId } from '@yilian/ledger/ids';
+import { connect, type Connection } from './connect.ts';
+import { ClientError, NetworkError } from './failure.ts';
+import type { NetworkOptions } from './network.ts';
 import type { Platform } from './platform/platform.ts';
 import { createTransport, type NodeEndpoint } from './transport.ts';
+import { type TrustAnchor, trustAnchorFromHex } from './trust-anchor.ts';
 
 export type { BlockEvent, DemoConsortium, DemoNode } from '@yilian/api/documents';
 
-/** Asks the supervisor to act on the process of one node. `id`: its member id, hex. */
+/**
+ * `GET /demo/consortium` of a demonstration. Its anchor is believed on first use here: a demonstration
+ * has no regulator who hands out anchors in person.
+ */
+export async function fetchConsortium(
+  platform: Pick<Platform, 'fetch'>,
+  baseUrl: string,
+): Promise<DemoConsortium> {
+  const url = `${baseUrl.replace(/\/$/, '')}/demo/consortium`;
+  let body: unknown;
+  try {
+    const response = await platform.fetch(url, { method: 'GET' });
+    body = (await response.json()) as unknown;
+  } catch (cause) {
+    throw new NetworkError('unreachable', `${url} cannot be reached`, undefined, cause);
+  }
+  const parsed = demoConsortium.safeParse(body);
+  if (!parsed.success) throw new ClientError('badAnchor', `${url} is no demonstration consortium`);
+  return parsed.data;
+}
+
+/** Nodes as a demonstration consortium lists them. */
+export function endpointsOf(consortium: Pick<DemoConsortium, 'nodes'>): readonly NodeEndpoint[] {
+  return consortium.nodes.map((node) => ({
+    name: node.name,
+    memberId: toMemberId(fromHex(node.id)),
+    url: node.url,
+    institution: node.institution,
+    operator: node.operator,
+    isRegulator: node.tier === 'regulator',
+    store: node.store === null ? null : toMemberId(fromHex(node.store)),
+    hospitalKey: node.hospitalKey === null ? null : fromHex(node.hospitalKey),
+  }));
+}
+
+/** Connects to a demonstration consortium. */
+export function connectToDemo(
+  platform: Platform,
+  consortium: DemoConsortium,
+  options: Partial<Pick<NetworkOptions, 'timeoutMs' | 'retries' | 'onLie'>> & {
+    readonly anchor?: TrustAnchor;
+  } = {},
+): Connection {
+  const { anchor = trustAnchorFromHex(consortium.anchor), ...rest } = options;
+  return connect({ platform, anchor, nodes: endpointsOf(consortium), ...rest });
+}
+
+/** Has the supervisor act on the process of one node. `id`: its member id, hex. @throws NetworkError */
 export async function controlDemoNode(
   platform: Pick<Platform, 'fetch'>,
   baseUrl: string,
   input: { readonly id: string; readonly action: 'stop' | 'start' | 'kill' },
 ): Promise<void> {
-  await platform.fetch(`${baseUrl}/demo/nodes/${input.id}/${input.action}`, { method: 'POST' });
+  const url = `${baseUrl}/demo/nodes/${input.id}/${input.action}`;
+  const response = await platform.fetch(url, { method: 'POST' }).catch((cause: unknown) => {
+    throw new NetworkError('unreachable', `${url} cannot be reached`, undefined, cause);
+  });
+  if (!response.ok)
+    throw new NetworkError('unreachable', `${input.action} failed with status ${response.status}`);
 }
 
 /** A one-time enrolment secret (16 bytes) for one more sample person. @throws NetworkError */

@@ -30,7 +30,7 @@ import { publicKey, sign } from '@yilian/crypto/signature';
 import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 import { toGrantId, toMemberId } from '@yilian/ledger/ids';
 import { paddedRequestAccess, signTransaction } from '@yilian/ledger/transaction-codec';
-import { connectToDemo } from '../src/connect.ts';
+import { connectToDemo } from '../src/demo-consortium.ts';
 import { createDoctor, type Doctor } from '../src/doctor.ts';
 import { decodeHeldToken, grantContext, NO_AAD } from '../src/grant-making.ts';
 import { createKeyringSlot, importRecoveryKit, signerOf } from '../src/keyring.ts';

@@ -12,8 +12,10 @@ import type { DemoConsortium } from '@yilian/api/documents';
 import { type Bytes, fromHex, toBase64Url, toHex, utf8 } from '@yilian/crypto/bytes';
 import { type GrantId } from '@yilian/ledger/ids';
 import { parseTransaction } from '@yilian/ledger/transaction-codec';
-import { isAlive, Supervisor, until } from '../../node/test/supervisor-process.ts';
-import { type Connection, connectToDemo } from '../src/connect.ts';
+import { SupervisorProcess } from '@yilian/node/demo/supervisor-process';
+import { isAlive, until } from '../../node/test/processes.ts';
+import type { Connection } from '../src/connect.ts';
+import { connectToDemo } from '../src/demo-consortium.ts';
 import { createDoctor, type Doctor } from '../src/doctor.ts';
 import { enrolMember } from '../src/enrolment.ts';
 import { createKeyringSlot, createMemberKeyring, createPatientKeyring } from '../src/keyring.ts';
@@ -36,7 +38,7 @@ const LISTS: readonly ListName[] = ['members', 'epochs', 'epoch-records', 'marke
 
 const root = mkdtempSync(join(tmpdir(), 'yilian-dump-'));
 const home = join(root, 'home');
-let supervisor: Supervisor;
+let supervisor: SupervisorProcess;
 let demo: DemoConsortium;
 let platform: Platform;
 let connection: Connection;
@@ -76,7 +78,7 @@ async function enrolDoctor(institution: string): Promise<Doctor> {
 }
 
 beforeAll(async () => {
-  supervisor = new Supervisor(home);
+  supervisor = new SupervisorProcess({ home, heartbeatMs: 2_000 });
   demo = await supervisor.consortium();
   platform = await createNodePlatform();
   connection = connectToDemo(platform, demo, { timeoutMs: 20_000 });

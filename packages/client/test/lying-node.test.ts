@@ -7,7 +7,7 @@ import { stateKeys } from '@yilian/ledger/state';
 import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 import { createNetwork } from '../src/network.ts';
 import { createVerifiedReader, type VerifiedReader } from '../src/verified-reader.ts';
-import { connectToDemo } from '../src/connect.ts';
+import { connectToDemo } from '../src/demo-consortium.ts';
 import type { Doctor } from '../src/doctor.ts';
 import type { SearchHit } from '../src/granted-search.ts';
 import { VerificationError } from '../src/failure.ts';

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { utf8 } from '@yilian/crypto/bytes';
-import { connectToDemo, type Connection } from '../src/connect.ts';
+import type { Connection } from '../src/connect.ts';
+import { connectToDemo } from '../src/demo-consortium.ts';
 import { createDoctor, type Doctor } from '../src/doctor.ts';
 import { enrolMember } from '../src/enrolment.ts';
 import { createKeyringSlot, createMemberKeyring, createPatientKeyring } from '../src/keyring.ts';

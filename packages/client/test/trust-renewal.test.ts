@@ -15,7 +15,7 @@ import {
   verifyReceiptFile,
 } from '../src/receipt-verification.ts';
 import { createVerifiedReader, type VerifiedReader } from '../src/verified-reader.ts';
-import { endpointsOf } from '../src/connect.ts';
+import { endpointsOf } from '../src/demo-consortium.ts';
 import { createNodePlatform } from '../src/platform/node-platform.ts';
 import {
   createMemoryStorage,

@@ -8,14 +8,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { decode } from '@yilian/crypto/cbor';
-import { heightOf, homeOfProcess, isAlive, Supervisor, until } from './supervisor-process.ts';
+import { SupervisorProcess } from '../src/demo/supervisor-process.ts';
+import { heightOf, homeOfProcess, isAlive, until } from './processes.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'yilian-supervisor-'));
 const home = join(root, 'home');
-const started: Supervisor[] = [];
+const started: SupervisorProcess[] = [];
 
-function start(at = home, port?: string): Supervisor {
-  const supervisor = new Supervisor(at, port);
+function start(at = home, port?: string): SupervisorProcess {
+  const supervisor = new SupervisorProcess({
+    home: at,
+    heartbeatMs: 2_000,
+    ...(port === undefined ? {} : { port }),
+  });
   started.push(supervisor);
   return supervisor;
 }
@@ -61,11 +66,11 @@ test('kill −9 of nodes and of the supervisor: the chain goes on from where it 
   await grows(victim.url);
 
   // By the button.
-  await first.command(victim.id, 'kill');
+  await first.control(victim.id, 'kill');
   expect(await heightOf(victim.url)).toBe(0n);
   expect((await first.consortium()).nodes.find(({ id }) => id === victim.id)?.running).toBe(false);
   await grows(other.url);
-  await first.command(victim.id, 'start');
+  await first.control(victim.id, 'start');
   const reached = await heightOf(other.url);
   await until(async () => (await heightOf(victim.url)) >= reached);
   expect(await headerOf(victim.url, reached)).toBe(await headerOf(other.url, reached));
@@ -81,7 +86,7 @@ test('kill −9 of nodes and of the supervisor: the chain goes on from where it 
       (await first.consortium()).nodes.find(({ id }) => id === second.id)?.running === false,
   );
   await grows(other.url);
-  await first.command(second.id, 'start');
+  await first.control(second.id, 'start');
   await until(async () => (await heightOf(second.url)) >= reached);
 
   // A second one on the same home is refused and disturbs nothing.
@@ -145,10 +150,10 @@ test('two consortiums that start at the same moment both run, each with peers of
   if (victim === undefined || other === undefined) throw new Error('too few nodes');
   const [, second] = pair;
   if (second === undefined) throw new Error('two were started');
-  await second.command(victim.id, 'kill');
+  await second.control(victim.id, 'kill');
   const { server } = await take(Number(new URL(victim.url).port));
   try {
-    await second.command(victim.id, 'start');
+    await second.control(victim.id, 'start');
     const moved = (await second.consortium()).nodes.find(({ id }) => id === victim.id);
     if (moved === undefined) throw new Error('the node is gone');
     expect(moved.url).not.toBe(victim.url);

@@ -5,8 +5,7 @@ import {
   countSightings,
   createChainExplorer,
 } from '@yilian/client/chain-explorer';
-import { connectToDemo } from '@yilian/client/connect';
-import type { DemoConsortium } from '@yilian/client/demo-consortium';
+import { connectToDemo, type DemoConsortium } from '@yilian/client/demo-consortium';
 import type { Network } from '@yilian/client/network';
 import { createMemoryStorage, type Platform } from '@yilian/client/platform/platform';
 import { createWebPlatform } from '@yilian/client/platform/web-platform';

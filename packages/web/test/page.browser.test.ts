@@ -2,11 +2,11 @@
  * The page as a visitor meets it: the real supervisor with its node processes, a real Chromium.
  * Needs Chromium at YILIAN_CHROMIUM (default /usr/bin/chromium): missing is a failure in CI, a skip elsewhere.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { SupervisorProcess } from '@yilian/node/demo/supervisor-process';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 const EXECUTABLE = process.env['YILIAN_CHROMIUM'] ?? '/usr/bin/chromium';
@@ -14,7 +14,6 @@ const available = existsSync(EXECUTABLE);
 if (!available && process.env['CI'] === 'true')
   throw new Error(`CI needs Chromium at ${EXECUTABLE}: .ci/run installs it`);
 
-const ROOT = join(import.meta.dirname, '..', '..', '..');
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -37,47 +36,25 @@ const STEPS = [
   'retry',
 ];
 
-async function startConsortium(home: string): Promise<{ process: ChildProcess; url: string }> {
-  const child = spawn(process.execPath, [join(ROOT, 'packages/node/dist/main.js')], {
-    env: { ...process.env, YILIAN_HOME: home, YILIAN_PORT: '0' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const url = await new Promise<string>((resolve, reject) => {
-    let printed = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      printed += chunk.toString();
-      const found = /https?:\/\/\S+/.exec(printed);
-      if (found !== null) resolve(found[0]);
-    });
-    child.once('exit', (code) =>
-      reject(new Error(`the consortium ended with code ${code}: ${printed}`)),
-    );
-  });
-  return { process: child, url };
-}
-
 describe.skipIf(!available)('the page in Chromium', () => {
   const home = mkdtempSync(join(tmpdir(), 'yilian-page-'));
-  let consortium: { process: ChildProcess; url: string };
+  let consortium: SupervisorProcess | undefined;
   let browser: Browser;
   let page: Page;
   const complaints: string[] = [];
 
   beforeAll(async () => {
-    consortium = await startConsortium(home);
+    consortium = new SupervisorProcess({ home });
+    const url = await consortium.url();
     browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
     page = await browser.newPage({ locale: 'en-GB', viewport: { width: 1200, height: 1000 } });
     page.on('pageerror', (error) => complaints.push(error.message));
-    await page.goto(consortium.url);
+    await page.goto(url);
   });
 
   afterAll(async () => {
     await browser?.close();
-    if (consortium !== undefined) {
-      const ended = new Promise((resolve) => consortium.process.once('exit', resolve));
-      consortium.process.kill('SIGTERM');
-      await ended;
-    }
+    await consortium?.send('SIGTERM');
     rmSync(home, { recursive: true, force: true });
   });
 

@@ -1,6 +1,6 @@
 /** Who I am: connection, keys, enrolment, recovery, status. */
 import { readFileSync } from 'node:fs';
-import { fetchConsortium } from '@yilian/client/connect';
+import { fetchConsortium } from '@yilian/client/demo-consortium';
 import { enrolMember, enrolPatient } from '@yilian/client/enrolment';
 import { ClientError, NetworkError, ProblemError } from '@yilian/client/failure';
 import {

@@ -1,5 +1,6 @@
 /** Sample people on a test consortium. */
-import { connectToDemo, type Connection } from '../../src/connect.ts';
+import type { Connection } from '../../src/connect.ts';
+import { connectToDemo } from '../../src/demo-consortium.ts';
 import { createDoctor, type Doctor } from '../../src/doctor.ts';
 import { enrolMember } from '../../src/enrolment.ts';
 import { createKeyringSlot, createMemberKeyring, createPatientKeyring } from '../../src/keyring.ts';

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import type { DemoConsortium } from '@yilian/api/documents';
 import { fromHex } from '@yilian/crypto/bytes';
 import { nodeSettings, parseNodeSeeds } from '@yilian/node/config';
+import { describeConsortium } from '@yilian/node/demo/describe-consortium';
 import { type DemoFacts, openConsortium } from '@yilian/node/demo/make-consortium';
 import { parseGenesisDocument } from '@yilian/node/genesis-document';
 import { createLogger } from '@yilian/node/logging';
@@ -113,22 +114,10 @@ export async function startConsortium(
   if (regulator === undefined) throw new Error('no regulator');
   await admitTickets(home, regulator.node);
   const stopped = new Set<string>();
-  const document: DemoConsortium = {
-    anchor: facts.anchor,
-    nodes: facts.nodes.map((each) => ({
-      id: each.id,
-      name: each.institution,
-      institution: each.institution,
-      operator: each.institution,
-      tier: each.tier,
-      consensusKey: each.consensusKey,
-      store: each.store,
-      hospitalKey: each.hospitalKey,
-      url: nodes.find(({ institution }) => institution === each.institution)?.url ?? '',
-      running: true,
-    })),
-    enrolmentSecrets: facts.tickets,
-  };
+  const document = describeConsortium(facts, ({ institution }) => ({
+    url: nodes.find((each) => each.institution === institution)?.url ?? '',
+    running: true,
+  }));
   const seedsOf = (institution: string): ReturnType<typeof parseNodeSeeds> =>
     parseNodeSeeds(
       'keys.json',

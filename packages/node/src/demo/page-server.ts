@@ -11,6 +11,7 @@ import { createProblem } from '@yilian/api/problem';
 import fastifyStatic from '@fastify/static';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { sendProblem } from '../http/http-problem.ts';
+import { describeConsortium } from './describe-consortium.ts';
 import type { DemoFacts, DemoTicket } from './make-consortium.ts';
 import type { NodeChild } from './node-children.ts';
 
@@ -27,22 +28,10 @@ const NO_PAGE =
   '<!doctype html><meta charset="utf-8"><title>Yilian</title><p>The page is not built. Run <code>npm start</code> in the root folder, which builds it.</p>';
 
 function consortium({ facts, children }: PageServerOptions): DemoConsortium {
-  return {
-    anchor: facts.anchor,
-    nodes: children.map((child) => ({
-      id: child.facts.id,
-      name: child.facts.institution,
-      institution: child.facts.institution,
-      operator: child.facts.institution,
-      tier: child.facts.tier,
-      consensusKey: child.facts.consensusKey,
-      store: child.facts.store,
-      hospitalKey: child.facts.hospitalKey,
-      url: child.url,
-      running: child.isRunning(),
-    })),
-    enrolmentSecrets: facts.tickets,
-  };
+  return describeConsortium(facts, ({ id }) => {
+    const child = children.find((each) => each.facts.id === id);
+    return { url: child?.url ?? '', running: child?.isRunning() ?? false };
+  });
 }
 
 function isLocalOrigin(origin: string | undefined): boolean {

@@ -1,6 +1,10 @@
 import { useEffect, useState } from 'react';
-import { endpointsOf, fetchConsortium } from '@yilian/client/connect';
-import { type DemoConsortium, watchBlocks } from '@yilian/client/demo-consortium';
+import {
+  type DemoConsortium,
+  endpointsOf,
+  fetchConsortium,
+  watchBlocks,
+} from '@yilian/client/demo-consortium';
 import type { Platform } from '@yilian/client/platform/platform';
 
 export interface LiveBlock {
