@@ -95,6 +95,10 @@ function describeClientError(error: ClientError): Failure {
       return { exit: EXIT.usage, code, message, next: 'nextConnect' };
     case 'notEnrolled':
       return { exit: EXIT.usage, code, message, next: 'nextEnrol' };
+    case 'anchorOtherChain':
+    case 'anchorForged':
+    case 'anchorStale':
+      return { exit: EXIT.verification, code, message, next: 'nextAnchor' };
     case 'slotMismatch':
     case 'trustExpired':
       return { exit: EXIT.verification, code, message, next: null };

@@ -2,6 +2,7 @@
 /** `yilian`: the commands of members. Exit codes: exit-code.ts. */
 import { parseArgs } from 'node:util';
 import { type Command, Options } from './command.ts';
+import { ANCHOR_COMMANDS } from './commands/anchor.ts';
 import { CONSENT_COMMANDS } from './commands/consent.ts';
 import { IDENTITY_COMMANDS } from './commands/identity.ts';
 import { RECEIPT_COMMANDS } from './commands/receipts.ts';
@@ -15,6 +16,7 @@ const COMMANDS: readonly Command[] = [
   ...RECORD_COMMANDS,
   ...CONSENT_COMMANDS,
   ...RECEIPT_COMMANDS,
+  ...ANCHOR_COMMANDS,
 ];
 
 const COMMON = {

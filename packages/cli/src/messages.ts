@@ -68,6 +68,11 @@ const MESSAGES = {
     en: 'the proof is more than 14 days later than that: an anchor with a newer checkpoint, or asking the chain, makes it certain',
     zh: '该证明比信任起点晚 14 天以上：请使用带有更新检查点的信任锚，或联网核对',
   },
+  anchorWritten: { en: 'trust anchor written to {file}', zh: '信任锚已写入 {file}' },
+  anchorOf: {
+    en: 'chain {chain}, regulator {key}: compare both over another channel',
+    zh: '链 {chain}，监管中心 {key}：请通过其他渠道核对',
+  },
   receiptFails: { en: 'the receipt does not hold: {code}', zh: '回执无效：{code}' },
   acknowledged: { en: 'record {record} acknowledged', zh: '病历 {record} 已确认' },
   objected: { en: 'objection to record {record} is on chain', zh: '对病历 {record} 的异议已上链' },
@@ -98,6 +103,10 @@ const MESSAGES = {
   nextRejected: {
     en: 'docs/spec/transactions.md explains the code',
     zh: 'docs/spec/transactions.md 解释了该代码',
+  },
+  nextAnchor: {
+    en: 'ask the regulator for its present anchor (`yilian anchor --checkpoint` writes one)',
+    zh: '请向监管中心索取当前信任锚（`yilian anchor --checkpoint` 可导出）',
   },
   nextGrant: { en: 'ask the patient for a (new) grant', zh: '请向患者申请（新的）授权' },
   nextPassphrase: {

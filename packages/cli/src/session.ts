@@ -28,6 +28,8 @@ import {
   replaceFile,
 } from '@yilian/client/platform/node-platform';
 import type { Platform } from '@yilian/client/platform/platform';
+import { encodeTrustAnchor, parseTrustAnchor, type TrustAnchor } from '@yilian/client/trust-anchor';
+import { utf8 } from '@yilian/crypto/bytes';
 import { UsageError } from './exit-code.ts';
 import { type Language, type MessageName, say } from './messages.ts';
 
@@ -50,7 +52,7 @@ export interface Session {
   answer(result: Readonly<Record<string, unknown>>, lines: readonly string[]): void;
   say(name: MessageName, values?: Readonly<Record<string, string | number | bigint>>): string;
   readonly onProgress: OnProgress;
-  saveConsortium(consortium: DemoConsortium): Promise<void>;
+  saveConsortium(consortium: DemoConsortium, anchor: TrustAnchor): Promise<void>;
   connect(): Connection;
   keyringFile(name: string): string;
   keyringNames(): readonly string[];
@@ -64,6 +66,8 @@ export interface Session {
 }
 
 const CONFIG_FILE = 'consortium.json';
+/** As it was given, with its checkpoint. */
+const ANCHOR_FILE = 'anchor.txt';
 const KEYRING_SUFFIX = '.keyring';
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -122,7 +126,11 @@ export async function openSession(options: CommonOptions): Promise<Session> {
     if (!existsSync(path)) throw new UsageError('no consortium is configured', 'nextConnect');
     const parsed = demoConsortium.safeParse(JSON.parse(readFileSync(path, 'utf8')) as unknown);
     if (!parsed.success) throw new UsageError(`${path} is damaged`, 'nextConnect');
+    const anchorPath = join(home, ANCHOR_FILE);
     connection = connectToDemo(platform, parsed.data, {
+      ...(existsSync(anchorPath)
+        ? { anchor: parseTrustAnchor(readFileSync(anchorPath, 'utf8')) }
+        : {}),
       onLie: (lie) => process.stderr.write(`! ${lie.message}\n`),
     });
     return connection;
@@ -144,10 +152,11 @@ export async function openSession(options: CommonOptions): Promise<Session> {
       );
     },
     onProgress: createProgress(),
-    saveConsortium: async (consortium) => {
+    saveConsortium: async (consortium, anchor) => {
       mkdirSync(home, { recursive: true, mode: 0o700 });
       const text = JSON.stringify({ ...consortium, enrolmentSecrets: [] }, null, 2);
-      await replaceFile(join(home, CONFIG_FILE), new TextEncoder().encode(text));
+      await replaceFile(join(home, CONFIG_FILE), utf8(text));
+      await replaceFile(join(home, ANCHOR_FILE), utf8(`${encodeTrustAnchor(anchor)}\n`));
     },
     connect,
     keyringFile,

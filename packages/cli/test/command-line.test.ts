@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toHex } from '@yilian/crypto/bytes';
+import { encodeTrustAnchor, parseTrustAnchor } from '@yilian/client/trust-anchor';
 import { MESSAGE_NAMES, say } from '../src/messages.ts';
 import { startConsortium, type TestConsortium } from '../../client/test/support/consortium.ts';
 
@@ -210,6 +211,48 @@ describe('a referral by commands alone', () => {
     const status = await done(['status']);
     expect(Number(status.json['verifiedHeight'])).toBeGreaterThan(0);
     expect(status.json['nodes']).toHaveLength(5);
+  });
+});
+
+describe('the trust anchor', () => {
+  test('is written with a checkpoint, compared, and makes another device trust the chain', async () => {
+    const plain = await done(['anchor']);
+    expect(plain.json['checkpoint']).toBeNull();
+    const file = join(home, 'anchor.txt');
+    const written = await done(['anchor', '--checkpoint', '--out', file]);
+    expect(written.json['checkpoint']).toMatchObject({ height: expect.any(String) as string });
+    expect(readFileSync(file, 'utf8').trim()).toBe(written.json['anchor']);
+    const other = { YILIAN_CLI_HOME: join(home, 'other') };
+    for (const given of [file, `@${file}`, String(plain.json['anchor'])]) {
+      const ran = await yilian(['connect', pageUrl, '--anchor', given, '--json'], other);
+      expect(ran.code, ran.err).toBe(0);
+      const kept = given === plain.json['anchor'] ? plain : written;
+      expect(ran.json['anchor']).toBe(kept.json['anchor']);
+      expect((await yilian(['status'], other)).code).toBe(0);
+    }
+  });
+
+  test('of another chain, forged or no anchor at all: each is said, in both languages', async () => {
+    const { json } = await done(['anchor', '--checkpoint']);
+    const genuine = parseTrustAnchor(String(json['anchor']));
+    const foreign = encodeTrustAnchor({
+      chainId: 'others',
+      genesisId: genuine.genesisId,
+      regulatorKey: genuine.regulatorKey,
+    });
+    const forged = String(json['anchor']).replace(/.{4}$/, 'AAAA');
+    for (const [given, code, exit] of [
+      [foreign, 'anchorOtherChain', 3],
+      [forged, 'anchorForged', 3],
+      ['nonsense', 'badAnchor', 2],
+    ] as const) {
+      const ran = await yilian(['connect', pageUrl, '--anchor', given, '--lang', 'zh', '--json'], {
+        YILIAN_CLI_HOME: join(home, 'third'),
+      });
+      expect(ran.code, ran.err).toBe(exit);
+      expect(ran.json).toMatchObject({ error: { code } });
+      expect(ran.err).toContain('→');
+    }
   });
 });
 

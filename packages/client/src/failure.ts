@@ -121,6 +121,12 @@ export type UsageCode =
   | 'noNode'
   | 'noStore'
   | 'badAnchor'
+  /** It names another chain or regulator than what it is compared with, or its own checkpoint does. */
+  | 'anchorOtherChain'
+  /** The regulator that it names did not sign its checkpoint. */
+  | 'anchorForged'
+  /** Its checkpoint is older than the trusting period. */
+  | 'anchorStale'
   /** Nobody has a checkpoint that would renew this device's trust. */
   | 'trustExpired'
   | 'badAuthority'

@@ -65,6 +65,11 @@ export interface HeaderStore {
    * period. Fails as trust-renewal.ts says.
    */
   renew(): Promise<TrustedBlock>;
+  /**
+   * The latest checkpoint of the regulator that a node has, to hand it on: judged like that of `renew`,
+   * but it may lie below what this device trusts. Encoded. Fails as `renew`.
+   */
+  checkpoint(): Promise<Bytes>;
   /** Keeps the newest header for the next run. */
   save(): Promise<void>;
 }
@@ -85,6 +90,7 @@ export function createHeaderStore(network: Network): HeaderStore {
   let newest: VerifiedHeader | null = null;
   let starting: Promise<void> | undefined;
   let genesisState: GenesisState | undefined;
+  let genesisBlock: TrustedBlock | undefined;
   let renewing: Promise<void> | undefined;
   const nowNs = (): bigint => BigInt(platform.nowMs()) * MS_TO_NS;
 
@@ -97,6 +103,7 @@ export function createHeaderStore(network: Network): HeaderStore {
     if (beginning === null)
       throw new ClientError('badAnchor', 'the genesis document is not the one of the anchor');
     genesisState = parseGenesis(genesis.appState);
+    genesisBlock = beginning;
     // As far as the regulator's signature goes; whether it still counts is judged below.
     const checkpoints = [anchor.checkpoint, await platform.storage.get(checkpointName)]
       .map(readCheckpoint)
@@ -232,6 +239,14 @@ export function createHeaderStore(network: Network): HeaderStore {
       return genesisState;
     },
     renew,
+    checkpoint: async () => {
+      await started();
+      const from = genesisBlock;
+      if (from === undefined) throw new Error('the header store has no genesis');
+      // Not from what is trusted here: whom it is for knows less.
+      const { encoded } = await renewFromNetwork(network, (checkpoint) => judge(checkpoint, from));
+      return encoded;
+    },
     verify: async (encoded, source) => {
       const before = await started();
       if (isTrustExpired(before, nowNs())) await renew();

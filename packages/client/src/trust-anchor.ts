@@ -12,11 +12,12 @@ import {
 } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import { verifySignature } from '@yilian/crypto/signature';
-import { trustCheckpoint } from '@yilian/consensus/light/trust';
+import { trustCheckpoint, type TrustCheckpoint } from '@yilian/consensus/light/trust';
 import {
   CHECKPOINT_BYTES_MAX,
   decodeTrustCheckpoint,
 } from '@yilian/consensus/light/trust-checkpoint';
+import { DEFAULT_LIGHT_SETTINGS } from '@yilian/consensus/light/verify-header';
 import { ClientError } from './failure.ts';
 
 export interface TrustAnchor {
@@ -41,8 +42,72 @@ export function encodeTrustAnchor(anchor: TrustAnchor): string {
   return toBase64Url(encode(checkpoint === undefined ? fields : [...fields, checkpoint]));
 }
 
-/** @throws ClientError `badAnchor` */
+/**
+ * What `encodeTrustAnchor` made. The age of a checkpoint is not judged here: `checkAnchorAge`.
+ * @throws ClientError `badAnchor`; of a checkpoint that does not belong `anchorOtherChain`, `anchorForged`
+ */
 export function parseTrustAnchor(text: string): TrustAnchor {
+  const { anchor, checkpoint } = decodeAnchor(text);
+  if (checkpoint === undefined) return anchor;
+  const { chainId, genesisId, validators } = checkpoint.decoded;
+  if (
+    chainId !== anchor.chainId ||
+    validators.chainId !== anchor.chainId ||
+    !equalBytes(genesisId, anchor.genesisId)
+  )
+    throw new ClientError(
+      'anchorOtherChain',
+      `the anchor is of ${anchor.chainId} and its checkpoint of ${chainId === anchor.chainId ? 'another beginning' : chainId}`,
+    );
+  if (trustCheckpoint(anchor, checkpoint.decoded, verifySignature) === null)
+    throw new ClientError('anchorForged', "the regulator did not sign the anchor's checkpoint");
+  return { ...anchor, checkpoint: checkpoint.encoded };
+}
+
+/** A block that the regulator vouches for, as an anchor carries it. */
+export interface AnchorPoint {
+  readonly height: bigint;
+  readonly timeMs: number;
+}
+
+/** Of a parsed anchor; null without a checkpoint. */
+export function anchorPoint(anchor: TrustAnchor): AnchorPoint | null {
+  if (anchor.checkpoint === undefined) return null;
+  const { height, timeNs } = decodeTrustCheckpoint(anchor.checkpoint);
+  return { height, timeMs: Number(timeNs / 1_000_000n) };
+}
+
+/**
+ * An anchor whose checkpoint has outlived the trusting period was handed out to renew trust and cannot.
+ * @throws ClientError `anchorStale`
+ */
+export function checkAnchorAge(anchor: TrustAnchor, nowMs: number): void {
+  const point = anchorPoint(anchor);
+  const periodMs = Number(DEFAULT_LIGHT_SETTINGS.trustingPeriodNs / 1_000_000n);
+  if (point === null || nowMs - point.timeMs <= periodMs) return;
+  throw new ClientError(
+    'anchorStale',
+    `the anchor's checkpoint is of ${new Date(point.timeMs).toISOString()}, more than ${periodMs / 86_400_000} days ago`,
+  );
+}
+
+/** @throws ClientError `anchorOtherChain` unless both name the same chain and regulator */
+export function checkSameChain(anchor: TrustAnchor, found: TrustAnchor): void {
+  if (equalTrustAnchors(anchor, found)) return;
+  const what =
+    anchor.chainId === found.chainId ? 'another beginning or regulator' : `chain ${found.chainId}`;
+  throw new ClientError(
+    'anchorOtherChain',
+    `the anchor is of chain ${anchor.chainId} and the consortium has ${what}`,
+  );
+}
+
+interface DecodedAnchor {
+  readonly anchor: TrustAnchor;
+  readonly checkpoint: { readonly encoded: Bytes; readonly decoded: TrustCheckpoint } | undefined;
+}
+
+function decodeAnchor(text: string): DecodedAnchor {
   const refuse = (): never => {
     throw new ClientError('badAnchor', 'this is not a trust anchor');
   };
@@ -55,11 +120,10 @@ export function parseTrustAnchor(text: string): TrustAnchor {
     if (!(genesisId instanceof Uint8Array) || genesisId.length !== 32) return refuse();
     if (!(regulatorKey instanceof Uint8Array) || regulatorKey.length !== 32) return refuse();
     const anchor = { chainId, genesisId, regulatorKey };
-    if (checkpoint === undefined) return anchor;
+    if (checkpoint === undefined) return { anchor, checkpoint };
     if (!(checkpoint instanceof Uint8Array)) return refuse();
     const decoded = decodeTrustCheckpoint(checkpoint);
-    const isRegulators = trustCheckpoint(anchor, decoded, verifySignature) !== null;
-    return isRegulators ? { ...anchor, checkpoint } : refuse();
+    return { anchor, checkpoint: { encoded: checkpoint, decoded } };
   } catch {
     return refuse();
   }

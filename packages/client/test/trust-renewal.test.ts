@@ -282,15 +282,28 @@ test('LC-5 when nobody has a checkpoint the client says so, and a new anchor hel
 
 test('an anchor with a checkpoint that the regulator did not sign is no anchor', () => {
   const bad = [
-    encodeTrustCheckpoint(signed({}, STRANGER)),
-    encodeTrustCheckpoint(signed({ genesisId: new Uint8Array(32) })),
-    encodeTrustCheckpoint(genuine).subarray(1),
-    new Uint8Array(),
-  ];
-  for (const checkpoint of bad)
+    [encodeTrustCheckpoint(signed({}, STRANGER)), 'anchorForged'],
+    [encodeTrustCheckpoint(signed({ genesisId: new Uint8Array(32) })), 'anchorOtherChain'],
+    [encodeTrustCheckpoint(genuine).subarray(1), 'badAnchor'],
+    [new Uint8Array(), 'badAnchor'],
+  ] as const;
+  for (const [checkpoint, code] of bad)
     expect(() => parseTrustAnchor(encodeTrustAnchor({ ...anchor, checkpoint }))).toThrow(
-      expect.objectContaining({ code: 'badAnchor' }) as Error,
+      expect.objectContaining({ code }) as Error,
     );
+});
+
+test('LC-5 a checkpoint to hand on is had from the nodes, also when this device knows more', async () => {
+  const own = device();
+  const encoded = await own.reader.headers.checkpoint();
+  expect(decodeTrustCheckpoint(encoded).height).toBe(genuine.height);
+  await own.reader.head();
+  expect(own.reader.headers.trustedHeight).toBeGreaterThanOrEqual(genuine.height);
+  expect(await own.reader.headers.checkpoint()).toEqual(encoded);
+  serve(signed({}, STRANGER));
+  await expect(own.reader.headers.checkpoint()).rejects.toMatchObject({
+    code: 'regulatorSignature',
+  });
 });
 
 test('LC-5 a kept header that the anchor’s checkpoint contradicts stops the client', async () => {

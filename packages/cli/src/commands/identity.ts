@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fetchConsortium } from '@yilian/client/demo-consortium';
 import { enrolMember, enrolPatient } from '@yilian/client/enrolment';
-import { ClientError, NetworkError, ProblemError } from '@yilian/client/failure';
+import { NetworkError, ProblemError } from '@yilian/client/failure';
 import {
   createMemberKeyring,
   createPatientKeyring,
@@ -11,8 +11,9 @@ import {
 } from '@yilian/client/keyring';
 import { replaceFile } from '@yilian/client/platform/node-platform';
 import {
+  checkAnchorAge,
+  checkSameChain,
   encodeTrustAnchor,
-  parseTrustAnchor,
   trustAnchorFromHex,
 } from '@yilian/client/trust-anchor';
 import { ROUTES } from '@yilian/api/routes';
@@ -20,25 +21,26 @@ import { fromBase64Url, toBase64Url, toHex } from '@yilian/crypto/bytes';
 import { deriveMemberId } from '@yilian/ledger/ids';
 import { publicKey } from '@yilian/crypto/signature';
 import type { Command } from '../command.ts';
+import { readAnchor } from './anchor.ts';
 import { EXIT, UsageError } from '../exit-code.ts';
 
 const connect: Command = {
   name: 'connect',
-  usage: 'connect URL [--anchor TEXT]',
+  usage: 'connect URL [--anchor TEXT|FILE]',
   summary: { en: 'remember a consortium and its trust anchor', zh: '记住一个联盟及其信任锚' },
   options: { anchor: { type: 'string' } },
   run: async (session, options) => {
-    const consortium = await fetchConsortium(session.platform, options.argument(0, 'URL'));
     const wished = options.text('anchor');
+    // Before anything is fetched: a wrong anchor is wrong without a network too.
+    const given = wished === undefined ? undefined : readAnchor(wished);
+    if (given !== undefined) checkAnchorAge(given, session.platform.nowMs());
+    const consortium = await fetchConsortium(session.platform, options.argument(0, 'URL'));
     const found = trustAnchorFromHex(consortium.anchor);
-    if (wished !== undefined) {
-      const anchor = parseTrustAnchor(wished);
-      if (encodeTrustAnchor(anchor) !== encodeTrustAnchor(found))
-        throw new ClientError('badAnchor', 'the consortium is not the one of the anchor');
-    }
-    await session.saveConsortium(consortium);
-    const { chainId } = consortium.anchor;
-    session.answer({ chainId, nodes: consortium.nodes.length, anchor: encodeTrustAnchor(found) }, [
+    if (given !== undefined) checkSameChain(given, found);
+    const anchor = given ?? found;
+    await session.saveConsortium(consortium, anchor);
+    const { chainId } = anchor;
+    session.answer({ chainId, nodes: consortium.nodes.length, anchor: encodeTrustAnchor(anchor) }, [
       session.say('connected', { chain: chainId, nodes: consortium.nodes.length }),
     ]);
     return EXIT.ok;

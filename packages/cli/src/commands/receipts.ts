@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import { replaceFile } from '@yilian/client/platform/node-platform';
 import { createReceiptFile, verifyReceiptFile } from '@yilian/client/receipt-verification';
-import { parseTrustAnchor } from '@yilian/client/trust-anchor';
 import { toHex } from '@yilian/crypto/bytes';
 import { toTransactionId } from '@yilian/ledger/ids';
 import { type Command, parseHex } from '../command.ts';
 import { EXIT, UsageError } from '../exit-code.ts';
+import { readAnchor } from './anchor.ts';
 
 const receipt: Command = {
   name: 'receipt',
@@ -29,7 +29,7 @@ const receipt: Command = {
 
 const verify: Command = {
   name: 'verify',
-  usage: 'verify FILE [--anchor TEXT]',
+  usage: 'verify FILE [--anchor TEXT|FILE]',
   summary: {
     en: 'verify a receipt offline, against the trust anchor alone',
     zh: '仅凭信任锚离线验证回执',
@@ -37,7 +37,7 @@ const verify: Command = {
   options: { anchor: { type: 'string' } },
   run: (session, options) => {
     const text = options.text('anchor');
-    const anchor = text === undefined ? session.connect().network.anchor : parseTrustAnchor(text);
+    const anchor = text === undefined ? session.connect().network.anchor : readAnchor(text);
     let file: Uint8Array;
     const path = options.argument(0, 'FILE');
     try {
