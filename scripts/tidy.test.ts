@@ -1,6 +1,7 @@
 /** Rules of the house that no linter knows, each with the reason it exists. */
-import { readFileSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const files = execFileSync('git', ['ls-files'], { encoding: 'utf8' }).split('\n').filter(Boolean);
@@ -9,6 +10,41 @@ const sources = files.filter((file) =>
 );
 const read = (file: string): string => readFileSync(file, 'utf8');
 const isProduct = (file: string): boolean => /^packages\/[a-z]+\/src\//.test(file);
+
+/** Files of this repository whose values `file` imports; types are gone when it runs. */
+function importedBy(file: string, text: string): readonly string[] {
+  const targets: string[] = [];
+  const running = text.replace(/^import type [^;]*;/gm, '');
+  for (const [, target = ''] of running.matchAll(/from '(\.[^']+)'/g))
+    targets.push(join(dirname(file), target));
+  for (const [, name = '', path = ''] of running.matchAll(/from '@yilian\/([a-z]+)\/([^']+)'/g))
+    targets.push(`packages/${name}/src/${path}.ts`);
+  return targets;
+}
+
+/** Links and file names in code font; no patterns, and nothing that only a run makes. */
+function pathsIn(document: string): readonly string[] {
+  const prose = document.replace(/^```[^]*?^```/gm, '');
+  const links = [...prose.matchAll(/\]\(([^)#]+)/g)].map(([, link = '']) => link);
+  const spans = [...prose.matchAll(/`([^`\s]+)`/g)].map(([, span = '']) => span);
+  const named = spans.filter((span) =>
+    /^[\w.@-]+(\/[\w.@-]+)*(\/|\.(ts|tsx|mjs|md|json))$/.test(span),
+  );
+  const nested = spans.filter((span) => /^[\w.@-]+(\/[\w.@-]+)+$/.test(span));
+  return [...new Set([...links, ...named, ...nested])].filter(
+    (path) => !/^(https?:|\.\.|\.yilian|@yilian)/.test(path),
+  );
+}
+
+/** From the root, from `packages/`, or as the end of a longer path. */
+function isThere(path: string): boolean {
+  const name = path.replace(/\/$/, '');
+  return (
+    existsSync(name) ||
+    existsSync(join('packages', name)) ||
+    files.some((file) => file.endsWith(`/${name}`))
+  );
+}
 
 describe('the house', () => {
   test('names say what a thing is: no utils, helper, manager', () => {
@@ -56,6 +92,34 @@ describe('the house', () => {
           .filter((line) => /: Application = createLedger\(/.test(line)),
       );
     expect(lines).toHaveLength(1);
+  });
+
+  test('no module waits for itself by way of others', () => {
+    const importsOf = new Map(
+      sources
+        .filter((file) => /\/src\//.test(file))
+        .map((file) => [file, importedBy(file, read(file))] as const),
+    );
+    const finished = new Set<string>();
+    const circles: string[] = [];
+    const visit = (file: string, path: readonly string[]): void => {
+      if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file].join(' → '));
+      if (path.includes(file) || finished.has(file)) return;
+      for (const next of importsOf.get(file) ?? []) visit(next, [...path, file]);
+      finished.add(file);
+    };
+    for (const file of importsOf.keys()) visit(file, []);
+    expect(circles).toEqual([]);
+  });
+
+  test('every path that a root document names exists', () => {
+    const documents = ['ARCHITECTURE.md', 'README.md', 'CONTRIBUTING.md', 'SECURITY.md'];
+    const named = documents.flatMap((document) =>
+      pathsIn(read(document)).map((path) => ({ document, path })),
+    );
+    expect(named.length).toBeGreaterThan(40);
+    const missing = named.filter(({ path }) => !isThere(path));
+    expect(missing).toEqual([]);
   });
 
   test('lock files hold no download addresses', () => {
