@@ -62,9 +62,15 @@ function NodeRow({
 }): ReactElement {
   const t = useTranslate();
   const [busy, setBusy] = useState(false);
+  const [hasFailed, setHasFailed] = useState(false);
   const act = (action: 'stop' | 'start' | 'kill'): void => {
     setBusy(true);
-    void controlDemoNode(platform, '', { id: node.id, action }).finally(() => setBusy(false));
+    void controlDemoNode(platform, '', { id: node.id, action })
+      .then(
+        () => setHasFailed(false),
+        () => setHasFailed(true),
+      )
+      .finally(() => setBusy(false));
   };
   return (
     <li className={`node ${node.running ? 'running' : 'stopped'}`} data-node={node.id}>
@@ -94,6 +100,7 @@ function NodeRow({
           </button>
         )}
       </span>
+      {hasFailed && <span className="problem">{t('node.failed')}</span>}
     </li>
   );
 }
