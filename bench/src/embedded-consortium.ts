@@ -22,7 +22,8 @@ import {
 } from '@yilian/ledger/checks';
 import type { MemberDescription, Role } from '@yilian/ledger/contracts/members/member';
 import { encodeGenesis } from '@yilian/ledger/genesis';
-import { deriveMemberId, toPid } from '@yilian/ledger/ids';
+import { deriveMemberId } from '@yilian/ledger/ids';
+import { toPid } from '@yilian/crypto/ids';
 import {
   encodeTransaction,
   paddedRequestAccess,

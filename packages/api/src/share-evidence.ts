@@ -3,10 +3,9 @@
  * chain, where only its hash stands: it names Q and the record (R11).
  */
 import { type Bytes, CodecError, equalBytes } from '@yilian/crypto/bytes';
-import { recordIdOf } from '@yilian/crypto/capsule';
+import { deriveRecordId, toGrantId } from '@yilian/crypto/ids';
 import type { SuiteContext } from '@yilian/crypto/context';
 import { type Curve, PointError } from '@yilian/crypto/curve';
-import { parseGrantId } from '@yilian/crypto/grant';
 import { sha256 } from '@yilian/crypto/hash';
 import { parseShare, type ShareClaim, verifyShare } from '@yilian/crypto/proxy-re-encryption';
 import type { SignatureVerifier } from '@yilian/crypto/signature';
@@ -87,10 +86,11 @@ function parseClaim(
   try {
     const commitments = evidence.commitments.map((point) => curve.parseG1(point));
     const capsule = curve.parseG1(evidence.capsule);
-    if (!equalBytes(recordIdOf(curve, context, capsule), evidence.recordId)) return null;
+    if (!equalBytes(deriveRecordId(context, curve.encodeG1(capsule)), evidence.recordId))
+      return null;
     return {
       access: {
-        grantId: parseGrantId(evidence.grantId),
+        grantId: toGrantId(evidence.grantId),
         number: evidence.number,
         recordId: evidence.recordId,
       },

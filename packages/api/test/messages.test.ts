@@ -22,7 +22,7 @@ import {
   toRequestHeader,
 } from '../src/signed-request.ts';
 import { openAccess, openNarrowing, sealAccess, sealNarrowing } from '../src/sealed-documents.ts';
-import { parseGrantId } from '@yilian/crypto/grant';
+import { toGrantId } from '@yilian/crypto/ids';
 
 const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length });
@@ -235,7 +235,7 @@ describe('signed requests', () => {
 
 describe('sealed documents', () => {
   const context = { chainId: 'c', suite: 'intl' } as const;
-  const grantId = parseGrantId(fill(16, 4));
+  const grantId = toGrantId(fill(16, 4));
   const access = { salt: fill(32, 5), grantId, nonce: fill(16, 6) };
   const purpose = { recordId: fill(32, 7), label: 2, purpose: 'referral' };
 
@@ -245,9 +245,7 @@ describe('sealed documents', () => {
     expect(openAccess(context, access, sealed)).toEqual(purpose);
     expect(openAccess(context, { ...access, salt: fill(32, 1) }, sealed)).toBeNull();
     expect(openAccess(context, { ...access, nonce: fill(16, 1) }, sealed)).toBeNull();
-    expect(
-      openAccess(context, { ...access, grantId: parseGrantId(fill(16, 1)) }, sealed),
-    ).toBeNull();
+    expect(openAccess(context, { ...access, grantId: toGrantId(fill(16, 1)) }, sealed)).toBeNull();
     expect(openAccess({ chainId: 'd', suite: 'intl' }, access, sealed)).toBeNull();
     expect(openAccess(context, access, sealed.subarray(1))).toBeNull();
   });
@@ -263,7 +261,7 @@ describe('sealed documents', () => {
     expect(openNarrowing(context, { salt: access.salt, grantId, sealed })).toEqual(narrowing);
     expect(openNarrowing(context, { salt: fill(32, 1), grantId, sealed })).toBeNull();
     expect(
-      openNarrowing(context, { salt: access.salt, grantId: parseGrantId(fill(16, 1)), sealed }),
+      openNarrowing(context, { salt: access.salt, grantId: toGrantId(fill(16, 1)), sealed }),
     ).toBeNull();
     expect(
       openNarrowing(context, { salt: access.salt, grantId, sealed: sealed.subarray(0, 10) }),

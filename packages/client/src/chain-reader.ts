@@ -11,13 +11,8 @@ import type { Member, MemberStatus } from '@yilian/ledger/contracts/members/memb
 import type { NodeKeys } from '@yilian/ledger/contracts/members/node-keys';
 import type { LedgerRecord, VisitEntry } from '@yilian/ledger/contracts/records/record';
 import type { GenesisState } from '@yilian/ledger/genesis';
-import type {
-  GrantId,
-  MemberId,
-  PatientCommitment,
-  RecordId,
-  TransactionId,
-} from '@yilian/ledger/ids';
+import type { MemberId, PatientCommitment, TransactionId } from '@yilian/ledger/ids';
+import type { GrantId, RecordId } from '@yilian/crypto/ids';
 import type { LogLeaf } from '@yilian/ledger/log-leaf';
 import type { Settings } from '@yilian/ledger/settings';
 import type { KeyHash } from '@yilian/ledger/state';

@@ -19,14 +19,14 @@ import {
   type GrantBody,
   type GrantedLabel,
   granteeInfo,
-  type GrantId,
   nodeInfo,
 } from '@yilian/crypto/grant';
+import type { GrantId } from '@yilian/crypto/ids';
 import { type HpkePublicKey, sealTo } from '@yilian/crypto/hpke';
 import { encodeLabel, type Label, labelFromCbor, labelItems } from '@yilian/crypto/label';
 import { encodeSearchToken, type SearchToken } from '@yilian/crypto/searchable-encryption';
 import type { GrantAccess } from '@yilian/ledger/contracts/consent/grant-access';
-import { type GrantId as LedgerGrantId, type MemberId, toGrantId } from '@yilian/ledger/ids';
+import type { MemberId } from '@yilian/ledger/ids';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import { signerOf } from './keyring.ts';
 import type { Platform } from './platform/platform.ts';
@@ -70,7 +70,7 @@ export interface GrantWish {
 }
 
 export interface MadeGrant {
-  readonly grantId: LedgerGrantId;
+  readonly grantId: GrantId;
   readonly body: GrantAccess;
   /** In the order of the tags; the first is the sender. */
   readonly signers: readonly Signer[];
@@ -126,7 +126,7 @@ export async function makeGrant(
     labels: wish.labels.map(({ label }) => label),
   });
   const signers = grant.tagSeeds.map(signerOf);
-  const grantId = toGrantId(body.grantId);
+  const { grantId } = body;
   return {
     grantId,
     signers,

@@ -2,7 +2,7 @@
 import { ROUTES } from '@yilian/api/routes';
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
-import { type GrantId, type RecordId, toRecordId } from '@yilian/ledger/ids';
+import { type GrantId, type RecordId, toRecordId } from '@yilian/crypto/ids';
 import { ClientError, VerificationError } from './failure.ts';
 import { decodeHeldToken } from './grant-making.ts';
 import { checkAuthorised, heldShare } from './held-grants.ts';

@@ -13,7 +13,7 @@ import { openWith } from '@yilian/crypto/hpke';
 import { LabelError } from '@yilian/crypto/label';
 import { ThresholdError } from '@yilian/crypto/threshold';
 import { type Grant, type GrantStage, stageOf } from '@yilian/ledger/contracts/consent/grant';
-import type { GrantId } from '@yilian/ledger/ids';
+import type { GrantId } from '@yilian/crypto/ids';
 import { parseTransaction } from '@yilian/ledger/transaction-codec';
 import { ClientError } from './failure.ts';
 import { grantContext, NO_AAD } from './grant-making.ts';

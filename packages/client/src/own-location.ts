@@ -9,7 +9,7 @@ import { decode, encode } from '@yilian/crypto/cbor';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { type HpkePublicKey, openWith, sealTo } from '@yilian/crypto/hpke';
 import { ROUTES } from '@yilian/api/routes';
-import type { RecordId } from '@yilian/ledger/ids';
+import type { RecordId } from '@yilian/crypto/ids';
 import { VerificationError } from './failure.ts';
 import { NO_AAD } from './grant-making.ts';
 import type { WorkingMember } from './working-member.ts';

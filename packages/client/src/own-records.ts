@@ -5,7 +5,7 @@
 import { toHex } from '@yilian/crypto/bytes';
 import type { Label } from '@yilian/crypto/label';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
-import type { RecordId } from '@yilian/ledger/ids';
+import type { RecordId } from '@yilian/crypto/ids';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import type { ChainReader } from './chain-reader.ts';
 import { CLINICAL_CLASSES } from './content/clinical-record.ts';

@@ -7,7 +7,8 @@ import type { G1 } from '@yilian/crypto/curve';
 import { blindKeyword, type Keyword } from '@yilian/crypto/keyword';
 import { deriveLabel, type Label } from '@yilian/crypto/label';
 import { type Month, parseMonth, quarterOfMonth } from '@yilian/crypto/period';
-import { identityTag, type Pid, pseudonymOf } from '@yilian/crypto/pseudonym';
+import { identityTag, pseudonymOf } from '@yilian/crypto/pseudonym';
+import type { Pid } from '@yilian/crypto/ids';
 import {
   deriveSymmetricTagKey,
   type TagKey,

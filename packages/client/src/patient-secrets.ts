@@ -19,11 +19,11 @@ import {
   createVisitPackage,
   deriveVisit,
   identityTag,
-  type Pid,
   pseudonymOf,
   type Visit,
   type VisitPackage,
 } from '@yilian/crypto/pseudonym';
+import type { Pid } from '@yilian/crypto/ids';
 import {
   deriveSymmetricTagKey,
   deriveTrapdoor,

@@ -11,7 +11,7 @@ import { PointError } from '@yilian/crypto/curve';
 import { parseProof } from '@yilian/crypto/proof';
 import { verifyEpochKey } from '@yilian/crypto/searchable-encryption';
 import { epochText, storageAttestationMessage } from '@yilian/ledger/checks';
-import type { RecordId } from '@yilian/ledger/ids';
+import type { RecordId } from '@yilian/crypto/ids';
 import { transactionId } from '@yilian/ledger/transaction-codec';
 import type { ChainReader, FinalTransaction } from './chain-reader.ts';
 import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';

@@ -11,7 +11,8 @@ import { openRecord, openSection, type SectionReader } from '@yilian/crypto/enve
 import type { Manifest } from '@yilian/crypto/envelope/section';
 import { openPatientSlots, type SlotOpening } from '@yilian/crypto/envelope/slots';
 import { authorSignatureMessage } from '@yilian/ledger/checks';
-import type { MemberId, RecordId } from '@yilian/ledger/ids';
+import type { MemberId } from '@yilian/ledger/ids';
+import type { RecordId } from '@yilian/crypto/ids';
 import type { ChainReader } from './chain-reader.ts';
 import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';
 import type { Network } from './network.ts';

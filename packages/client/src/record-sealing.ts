@@ -33,7 +33,8 @@ import { authorSignatureMessage } from '@yilian/ledger/checks';
 import type { IndexFields, RecordMark } from '@yilian/ledger/contracts/records/record-entry';
 import type { AmendRecord } from '@yilian/ledger/contracts/records/amend-record';
 import type { IssueRecord } from '@yilian/ledger/contracts/records/issue-record';
-import { type MemberId, type RecordId, toPid, toRecordId } from '@yilian/ledger/ids';
+import { type MemberId } from '@yilian/ledger/ids';
+import type { RecordId } from '@yilian/crypto/ids';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import type { UnsignedTransaction } from '@yilian/ledger/transaction';
 import { hospitalIdOf } from './patient-secrets.ts';
@@ -197,7 +198,7 @@ export async function sealDraft(
     });
     const head = encodeObjectHead(sealed);
     return {
-      recordId: toRecordId(recordId),
+      recordId,
       sealed,
       object: new Blob([head.slice(), await spool.body()]),
       objectKey: deriveObjectKey(context, locationSecret, recordId),
@@ -297,7 +298,7 @@ export function assembleRecord(
   const { draft, author, time, amends } = input;
   const { sealed, visit, encapsulation, context } = draft;
   const { sectionRoot } = sealed;
-  const pid = toPid(visit.pid);
+  const { pid } = visit;
   const key = author.signer.key;
   const marks: readonly RecordMark[] = visit.drawn === null ? [] : ['package'];
   const capsule = {

@@ -9,7 +9,7 @@ import { equalBytes, toHex } from '@yilian/crypto/bytes';
 import { type Month, monthOfTime } from '@yilian/crypto/period';
 import { VISIT_GAP_MAX } from '@yilian/crypto/pseudonym';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
-import { type RecordId, toRecordId } from '@yilian/ledger/ids';
+import { type RecordId, toRecordId } from '@yilian/crypto/ids';
 import type { ChainReader, LogEntry } from './chain-reader.ts';
 import type { OnProgress } from './progress.ts';
 import { ClientError, NetworkError, ProblemError, VerificationError } from './failure.ts';

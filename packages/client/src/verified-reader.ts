@@ -13,7 +13,8 @@ import { type Member, parseMember } from '@yilian/ledger/contracts/members/membe
 import { parseNodeKeys } from '@yilian/ledger/contracts/members/node-keys';
 import { parsePatient } from '@yilian/ledger/contracts/members/patient';
 import { parseRecord, parseVisitEntry } from '@yilian/ledger/contracts/records/record';
-import { type MemberId, toGrantId, toMemberId } from '@yilian/ledger/ids';
+import { type MemberId, toMemberId } from '@yilian/ledger/ids';
+import { toGrantId } from '@yilian/crypto/ids';
 import { parseSettings } from '@yilian/ledger/settings';
 import { type KeyHash, stateKeys } from '@yilian/ledger/state';
 import { createCertificateReader } from './certificate-reader.ts';

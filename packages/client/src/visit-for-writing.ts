@@ -14,10 +14,10 @@ import { deriveSymmetricTagKey, type TagKey } from '@yilian/crypto/searchable-en
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { type Month, parseMonth } from '@yilian/crypto/period';
 import { encodeProof } from '@yilian/crypto/proof';
-import { identityTag, type Pid, pseudonymOf } from '@yilian/crypto/pseudonym';
+import { identityTag, pseudonymOf } from '@yilian/crypto/pseudonym';
+import type { Pid } from '@yilian/crypto/ids';
 import { publicKey, sign } from '@yilian/crypto/signature';
 import { visitAuthorisationMessage } from '@yilian/ledger/checks';
-import { toPid } from '@yilian/ledger/ids';
 import type { AdmittedVisit } from './visit-package.ts';
 
 export interface VisitForWriting {
@@ -99,10 +99,7 @@ export function drawVisit(input: {
     pid,
     visitKey,
     identityTag: tag,
-    authorisation: sign(
-      drawn.signingSeed,
-      visitAuthorisationMessage(context, toPid(pid), hospital),
-    ),
+    authorisation: sign(drawn.signingSeed, visitAuthorisationMessage(context, pid, hospital)),
     patientKey: input.patientKey,
     keywordSecret: drawn.keywordSecret,
     monthRoot: drawn.monthRoot,

@@ -19,15 +19,14 @@ import {
   decodeVisitPackage,
   encodeVisitPackage,
   identityTag,
-  type Pid,
   pseudonymOf,
   type Visit,
   type VisitPackage,
   verifyVisitPackage,
 } from '@yilian/crypto/pseudonym';
+import type { Pid } from '@yilian/crypto/ids';
 import { sign, verifySignature } from '@yilian/crypto/signature';
 import { visitAuthorisationMessage } from '@yilian/ledger/checks';
-import { toPid } from '@yilian/ledger/ids';
 import { ClientError } from './failure.ts';
 import { hospitalIdOf } from './patient-secrets.ts';
 
@@ -58,10 +57,7 @@ export function encodeVisitCode(input: {
   const { curve, context, hospital, identity, visit, visitPackage } = input;
   const pid = pseudonymOf(visit.visitKey, identityTag(context, identity, visit.beta));
   const encoded = encodeVisitPackage(curve, visitPackage);
-  const authorisation = sign(
-    visit.signingSeed,
-    visitAuthorisationMessage(context, toPid(pid), hospital),
-  );
+  const authorisation = sign(visit.signingSeed, visitAuthorisationMessage(context, pid, hospital));
   const seal = sign(
     visit.signingSeed,
     visitCodeMessage(context, { encoded, identity, authorisation }),
@@ -110,7 +106,7 @@ export function admitVisit(input: {
     return refuse('it does not prove possession of the patient key for this visit');
   const tag = identityTag(context, identity, visitPackage.beta);
   const pid = pseudonymOf(visitPackage.visitKey, tag);
-  const message = visitAuthorisationMessage(context, toPid(pid), hospital);
+  const message = visitAuthorisationMessage(context, pid, hospital);
   const publicKey = visitPackage.visitKey;
   if (!verifySignature({ publicKey, message, signature: authorisation }))
     return refuse('the visit key did not authorise this hospital');

@@ -10,7 +10,7 @@ import type { ListName } from '@yilian/api/parameter';
 import { ROUTES } from '@yilian/api/routes';
 import type { DemoConsortium } from '@yilian/api/documents';
 import { type Bytes, fromHex, toBase64Url, toHex, utf8 } from '@yilian/crypto/bytes';
-import { type GrantId } from '@yilian/ledger/ids';
+import type { GrantId } from '@yilian/crypto/ids';
 import { parseTransaction } from '@yilian/ledger/transaction-codec';
 import { SupervisorProcess } from '@yilian/node/demo/supervisor-process';
 import { isAlive, until } from '../../node/test/processes.ts';

@@ -21,7 +21,6 @@
  *
  * QJ names: `encapsulate` is the key part of MDEnc; `secretSlotKey` the patient's side of Dec.
  */
-import { type Brand } from './brand.ts';
 import { type Bytes, concatBytes, type RandomBytes } from './bytes.ts';
 import { bindChain, bindSuite, type ChainContext, type SuiteContext } from './context.ts';
 import {
@@ -36,12 +35,10 @@ import {
   type Scalar,
 } from './curve.ts';
 import { DOMAIN_TAGS } from './domain-tags.ts';
-import { hkdf, sha256 } from './hash.ts';
+import { hkdf } from './hash.ts';
+import { deriveRecordId, type RecordId } from './ids.ts';
 import { checkDistinct, encodeLabel, type Label, labelPoint } from './label.ts';
 import { type ExponentProof, proveExponent, type Statement, verifyExponent } from './proof.ts';
-
-/** SHA-256 of [C]: 32 bytes. */
-export type RecordId = Brand<Bytes, 'RecordId'>;
 
 /** What the chain stores of a record's lock. */
 export interface Capsule {
@@ -80,10 +77,6 @@ export function secondGenerator(curve: Curve, context: ChainContext): G1 {
   return generator;
 }
 
-export function recordIdOf(curve: Curve, context: ChainContext, c: G1): RecordId {
-  return sha256(bindChain(DOMAIN_TAGS.recordId, context, curve.encodeG1(c))) as RecordId;
-}
-
 /** 96 bytes: C ‖ C̄. */
 export function encodeCapsule(curve: Curve, capsule: Capsule): Bytes {
   return concatBytes(curve.encodeG1(capsule.c), curve.encodeG1(capsule.cBar));
@@ -117,7 +110,7 @@ export function encapsulate(input: {
   const k = randomScalar(curve, randomBytes);
   const generator = secondGenerator(curve, context);
   const capsule = { c: curve.multiplyG1(curve.g1, k), cBar: curve.multiplyG1(generator, k) };
-  const recordId = recordIdOf(curve, context, capsule.c);
+  const recordId = deriveRecordId(context, curve.encodeG1(capsule.c));
   const shared = curve.multiplyG1(patientKey, k);
   const slotKeys = labels.map((label) => {
     const pairs = [{ g1: shared, g2: labelPoint(curve, context, label) }];
@@ -223,7 +216,7 @@ export function secretSlotKey(input: {
   const { curve, context, patientScalar, patientKey, capsule, label, randomBytes } = input;
   const shared = multiplySecretG1(curve, capsule.c, patientScalar, randomBytes);
   const secret = curve.pairingBytes([{ g1: shared, g2: labelPoint(curve, context, label) }]);
-  const recordId = recordIdOf(curve, context, capsule.c);
+  const recordId = deriveRecordId(context, curve.encodeG1(capsule.c));
   return deriveSlotKey({ curve, context, recordId, patientKey, label, secret });
 }
 
@@ -237,7 +230,12 @@ export function secretPackageKey(input: {
 }): Bytes {
   const { curve, context, patientScalar, capsule, randomBytes } = input;
   const shared = multiplySecretG1(curve, capsule.c, patientScalar, randomBytes);
-  return derivePackageKey(curve, context, recordIdOf(curve, context, capsule.c), shared);
+  return derivePackageKey(
+    curve,
+    context,
+    deriveRecordId(context, curve.encodeG1(capsule.c)),
+    shared,
+  );
 }
 
 /** D_ℓ = Q_ℓ^a: the right to open everything under one label (Boneh–Franklin "Extract"). */
@@ -280,6 +278,6 @@ export function conditionalSlotKey(input: {
 }): Bytes {
   const { curve, context, conditionalKey, patientKey, capsule, label } = input;
   const secret = curve.pairingBytes([{ g1: capsule.c, g2: conditionalKey }]);
-  const recordId = recordIdOf(curve, context, capsule.c);
+  const recordId = deriveRecordId(context, curve.encodeG1(capsule.c));
   return deriveSlotKey({ curve, context, recordId, patientKey, label, secret });
 }

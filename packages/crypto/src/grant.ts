@@ -24,6 +24,7 @@ import {
 import { DOMAIN_TAGS } from './domain-tags.ts';
 import { Fields } from './fields.ts';
 import { hkdf, sha256 } from './hash.ts';
+import { GRANT_ID_BYTES, type GrantId, toGrantId } from './ids.ts';
 import { checkDistinct, type Label, labelFromCbor, labelItems, labelPoint } from './label.ts';
 import {
   checkIndices,
@@ -34,10 +35,6 @@ import {
   ThresholdError,
 } from './threshold.ts';
 
-/** 16 random bytes; never reused, a retry is a new grant. */
-export type GrantId = Brand<Bytes, 'GrantId'>;
-
-export const GRANT_ID_BYTES = 16;
 /** Labels (and so tags) of one grant at most. */
 export const GRANT_LABELS_MAX = 16;
 const RECORD_ID_BYTES = 32;
@@ -45,13 +42,6 @@ const RECORDS_MAX = 10_000;
 const TOKENS_MAX = 4096;
 const LABEL_COUNT = { min: 0, max: GRANT_LABELS_MAX };
 const INDEX_COUNT = { min: 0, max: INDEX_MAX };
-
-/** @throws CodecError `malformed` */
-export function parseGrantId(bytes: Bytes): GrantId {
-  if (bytes.length !== GRANT_ID_BYTES)
-    throw new CodecError('malformed', `a grant id has ${GRANT_ID_BYTES} bytes`);
-  return bytes as GrantId;
-}
 
 /** The sealed text of a grant: [grantId, B, [V_j], [[i, node]], from, to, [Q_ℓ], records or null, purpose]. */
 export interface GrantBody {
@@ -256,7 +246,7 @@ export function createGrant(input: {
   if (curve.isIdentityG1(patientKey))
     throw new PointError('infinity', 'the patient key is the identity');
 
-  const grantId = parseGrantId(randomBytes(GRANT_ID_BYTES));
+  const grantId = toGrantId(randomBytes(GRANT_ID_BYTES));
   const blinding = randomScalar(curve, randomBytes);
   const constant = curve.invertScalar(blinding);
   const coefficients = randomPolynomial(curve, constant, threshold, randomBytes);
@@ -440,7 +430,7 @@ export function decodeGrantBody(curve: Curve, bytes: Bytes): GrantBody {
 function readBody(curve: Curve, value: Cbor): GrantBody {
   const fields = Fields.of(value, 9);
   const body: GrantBody = {
-    grantId: parseGrantId(fields.bytes()),
+    grantId: toGrantId(fields.bytes()),
     grantee: fields.bytes(),
     commitments: fields.list(INDEX_COUNT, (list) => curve.parseG1(list.bytes(G1_BYTES))),
     nodes: fields.list(INDEX_COUNT, (list) => {
@@ -478,7 +468,7 @@ export function encodeKeyShare(curve: Curve, share: KeyShare): Bytes {
 export function restoreKeyShare(curve: Curve, bytes: Bytes): KeyShare {
   const fields = Fields.of(decode(bytes), 4);
   const share = {
-    grantId: parseGrantId(fields.bytes()),
+    grantId: toGrantId(fields.bytes()),
     index: fields.whole(),
     verificationKey: curve.parseG1(fields.bytes(G1_BYTES)),
     keys: fields.list(LABEL_COUNT, (list) => {

@@ -31,7 +31,7 @@
  * QJ names: RKGen = `createGrant` (grant.ts), ReEnc = `reEncrypt`, Dec = `combineShares` + `deriveSlotKey`.
  */
 import { type Bytes, concatBytes, equalBytes, type RandomBytes } from './bytes.ts';
-import { recordIdOf } from './capsule.ts';
+import { deriveRecordId, type GrantId } from './ids.ts';
 import type { SuiteContext } from './context.ts';
 import {
   type Curve,
@@ -44,7 +44,7 @@ import {
   type Scalar,
 } from './curve.ts';
 import { DOMAIN_TAGS } from './domain-tags.ts';
-import type { GrantId, KeyShare } from './grant.ts';
+import type { KeyShare } from './grant.ts';
 import {
   encodeProof,
   type ExponentProof,
@@ -149,7 +149,7 @@ export function reEncrypt(input: {
   const { curve, context, keyShare, labelKey, capsule, access, randomBytes } = input;
   if (curve.isIdentityG1(capsule)) throw new PointError('infinity', 'C is the identity');
   // The log names a record, the computation a capsule: they must be one, else a read leaves a false trace.
-  if (!equalBytes(access.recordId, recordIdOf(curve, context, capsule)))
+  if (!equalBytes(access.recordId, deriveRecordId(context, curve.encodeG1(capsule))))
     throw new Error('the access names another record than the capsule');
   if (!equalBytes(access.grantId, keyShare.grantId))
     throw new Error('the access belongs to another grant than the share');

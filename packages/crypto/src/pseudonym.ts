@@ -15,7 +15,6 @@
  * s_v exists inside `deriveVisit` only: no function of this file returns it.
  * QJ name: NameGen = `deriveVisit` + `pseudonymOf`.
  */
-import { type Brand } from './brand.ts';
 import { type Bytes, CodecError, concatBytes, equalBytes, type RandomBytes } from './bytes.ts';
 import { decode, encode } from './cbor.ts';
 import { bindChain, type ChainContext } from './context.ts';
@@ -23,15 +22,13 @@ import { type Curve, type G1, G1_BYTES, type Scalar } from './curve.ts';
 import { DOMAIN_TAGS } from './domain-tags.ts';
 import { Fields } from './fields.ts';
 import { hkdf, ripemd160, sha256 } from './hash.ts';
+import { type Pid, toPid } from './ids.ts';
 import { deriveKeywordSecret } from './keyword.ts';
 import { deriveLabelRoot } from './label.ts';
 import { type Month, parseMonth, type Quarter, quarterOfMonth } from './period.ts';
 import { type PossessedKey, provePossession, verifyPossessedKey } from './possession.ts';
 import { encodeProof, type ExponentProof, parseProof, PROOF_BYTES } from './proof.ts';
 import { publicKey, type PublicKey } from './signature.ts';
-
-/** 20 bytes. */
-export type Pid = Brand<Bytes, 'Pid'>;
 
 /** Recovery of a patient's visits stops after so many unknown numbers in a row. */
 export const VISIT_GAP_MAX = 20;
@@ -85,7 +82,7 @@ export function identityTag(context: ChainContext, identity: string, beta: Bytes
 export function pseudonymOf(visitKey: Bytes, tag: Bytes): Pid {
   if (visitKey.length !== KEY_BYTES || tag.length !== 32)
     throw new CodecError('malformed', 'visit key and identity tag have 32 bytes');
-  return ripemd160(sha256(concatBytes(visitKey, tag))) as Pid;
+  return toPid(ripemd160(sha256(concatBytes(visitKey, tag))));
 }
 
 /** Whether (ID, β_v) opens a pseudonym. */

@@ -49,7 +49,7 @@ import {
 } from './curve.ts';
 import { DOMAIN_TAGS } from './domain-tags.ts';
 import { Fields } from './fields.ts';
-import { type GrantId, parseGrantId } from './grant.ts';
+import { type GrantId, toGrantId } from './ids.ts';
 import { hkdf } from './hash.ts';
 import type { BlindedKeyword } from './keyword.ts';
 import { type Month, parseMonth } from './period.ts';
@@ -334,7 +334,7 @@ export function decodeSearchToken(curve: Curve, bytes: Bytes): SearchToken {
   const fields = Fields.of(decode(bytes), 5);
   const mode = fields.oneOf(['pk', 'sym']);
   const scope = {
-    grantId: parseGrantId(fields.bytes()),
+    grantId: toGrantId(fields.bytes()),
     hospitalId: fields.bytes(),
     month: parseMonth(fields.text()),
   };

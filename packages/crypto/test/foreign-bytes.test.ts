@@ -12,9 +12,9 @@ import {
   encodeGrantBody,
   encodeKeyShare,
   encodeNodeShare,
-  parseGrantId,
   restoreKeyShare,
 } from '../src/grant.ts';
+import { toGrantId } from '../src/ids.ts';
 import { decodeLabel, encodeLabel, LabelError } from '../src/label.ts';
 import { encodeShare, parseShare } from '../src/proxy-re-encryption.ts';
 import { createVisitPackage, decodeVisitPackage, encodeVisitPackage } from '../src/pseudonym.ts';
@@ -56,7 +56,7 @@ const visitPackage = createVisitPackage({
 const token = createDecoyToken({
   curve,
   context: chain,
-  grantId: parseGrantId(randomBytes(16)),
+  grantId: toGrantId(randomBytes(16)),
   hospitalId: Uint8Array.of(1),
   month: november,
   mode: 'pk',

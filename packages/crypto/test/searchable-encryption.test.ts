@@ -6,7 +6,7 @@ import { bindChain } from '../src/context.ts';
 import type { Curve, G1, G2 } from '../src/curve.ts';
 import { randomScalar } from '../src/curve.ts';
 import { DOMAIN_TAGS } from '../src/domain-tags.ts';
-import { parseGrantId } from '../src/grant.ts';
+import { toGrantId } from '../src/ids.ts';
 import {
   blindKeyword,
   type BlindedKeyword,
@@ -384,7 +384,7 @@ describe('F19 R6 what a token reaches', () => {
   });
 
   test('R6 a token names its grant, hospital and month, and survives encoding', () => {
-    const grantId = parseGrantId(randomBytes(16));
+    const grantId = toGrantId(randomBytes(16));
     const scope = { grantId, hospitalId: hospitalA, month: november };
     const keyword = blinded(patient, stroke);
     const pk = { ...scope, mode: 'pk', trapdoor: trapdoorOf(curve, patient, keyword) } as const;

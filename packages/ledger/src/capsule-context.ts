@@ -5,7 +5,7 @@ import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { sha256 } from '@yilian/crypto/hash';
 import type { Envelope } from './contract.ts';
 import { type RecordStatement, contextItems } from './contracts/records/record-entry.ts';
-import type { RecordId } from './ids.ts';
+import type { RecordId } from '@yilian/crypto/ids';
 
 /** A record before its proof and inner signatures exist. */
 export type CapsuleContextBody = RecordStatement &

@@ -22,7 +22,7 @@ import { parseProof } from '@yilian/crypto/proof';
 import { verifyEpochKey } from '@yilian/crypto/searchable-encryption';
 import type { SignatureVerifier } from '@yilian/crypto/signature';
 import { Fields } from '@yilian/crypto/fields';
-import type { Pid } from './ids.ts';
+import type { Pid } from '@yilian/crypto/ids';
 import type { Check } from './ledger-port.ts';
 
 const SUITES: readonly Suite[] = ['intl', 'paper'];

@@ -7,12 +7,6 @@ import { sha256 } from '@yilian/crypto/hash';
 
 /** 32 bytes; stays the same when the member's key is rotated. */
 export type MemberId = Brand<Bytes, 'MemberId'>;
-/** 32 bytes; a function of the capsule's C alone, so a repeated C is a repeated id (F2). */
-export type RecordId = Brand<Bytes, 'RecordId'>;
-/** 20 bytes; the pseudonym of one visit (QJ-3). */
-export type Pid = Brand<Bytes, 'Pid'>;
-/** 16 bytes from the patient's random source. */
-export type GrantId = Brand<Bytes, 'GrantId'>;
 /** 32 bytes over the unsigned part of a transaction. */
 export type TransactionId = Brand<Bytes, 'TransactionId'>;
 /** 32 bytes; salted hash of a patient's certificate. */
@@ -28,21 +22,6 @@ export function toMemberId(bytes: Bytes): MemberId {
   return bytes as MemberId;
 }
 
-export function toRecordId(bytes: Bytes): RecordId {
-  checkLength('a record id', bytes, 32);
-  return bytes as RecordId;
-}
-
-export function toPid(bytes: Bytes): Pid {
-  checkLength('a PID', bytes, 20);
-  return bytes as Pid;
-}
-
-export function toGrantId(bytes: Bytes): GrantId {
-  checkLength('a grant id', bytes, 16);
-  return bytes as GrantId;
-}
-
 export function toTransactionId(bytes: Bytes): TransactionId {
   checkLength('a transaction id', bytes, 32);
   return bytes as TransactionId;
@@ -56,9 +35,4 @@ export function toPatientCommitment(bytes: Bytes): PatientCommitment {
 /** The id of the member whose first Ed25519 key is `firstKey` (32 bytes). */
 export function deriveMemberId(context: ChainContext, firstKey: Bytes): MemberId {
   return toMemberId(sha256(bindChain(DOMAIN_TAGS.memberId, context, firstKey)));
-}
-
-/** The id of the record whose capsule carries `c` (48 bytes, compressed G1). */
-export function deriveRecordId(context: ChainContext, c: Bytes): RecordId {
-  return toRecordId(sha256(bindChain(DOMAIN_TAGS.recordId, context, c)));
 }

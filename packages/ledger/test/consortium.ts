@@ -24,14 +24,8 @@ import type { AmendRecord } from '../src/contracts/records/amend-record.ts';
 import type { IssueRecord } from '../src/contracts/records/issue-record.ts';
 import type { RecordStatement } from '../src/contracts/records/record-entry.ts';
 import { encodeGenesis } from '../src/genesis.ts';
-import {
-  type MemberId,
-  type RecordId,
-  deriveMemberId,
-  deriveRecordId,
-  toGrantId,
-  toPid,
-} from '../src/ids.ts';
+import { type MemberId, deriveMemberId } from '../src/ids.ts';
+import { type RecordId, deriveRecordId, toGrantId, toPid } from '@yilian/crypto/ids';
 import { type Ledger, createLedger } from '../src/ledger.ts';
 import type { Block, Check, Genesis, Outcome, Verified } from '../src/ledger-port.ts';
 import {

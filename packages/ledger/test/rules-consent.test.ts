@@ -3,7 +3,7 @@ import type { NodeReport } from '../src/contracts/consent/node-report.ts';
 import { REQUEST_LENGTH } from '../src/contracts/consent/request-access.ts';
 import { encodeTransaction, paddedRequestAccess } from '../src/transaction-codec.ts';
 import type { TransactionBody } from '../src/transaction.ts';
-import { toGrantId } from '../src/ids.ts';
+import { toGrantId } from '@yilian/crypto/ids';
 import {
   CHAIN_ID,
   START,

@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { toRecordId } from '../src/ids.ts';
+import { toRecordId } from '@yilian/crypto/ids';
 import type { TransactionBody } from '../src/transaction.ts';
 import {
   bytesOf,

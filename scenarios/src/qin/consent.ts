@@ -6,7 +6,7 @@ import { createAgent, importAuthority } from '@yilian/client/agent';
 import type { SearchHit } from '@yilian/client/granted-search';
 import { equalBytes } from '@yilian/crypto/bytes';
 import { acknowledgementsOf } from '@yilian/ledger/contracts/consent/grant';
-import type { GrantId } from '@yilian/ledger/ids';
+import type { GrantId } from '@yilian/crypto/ids';
 import type { MemberPerson } from '../people.ts';
 import { isFaithful } from './keeping.ts';
 import { writtenBy } from './referral.ts';

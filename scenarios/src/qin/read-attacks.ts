@@ -4,7 +4,7 @@
  */
 import type { Connection } from '@yilian/client/connect';
 import { createReceiptFile, verifyReceiptFile } from '@yilian/client/receipt-verification';
-import type { GrantId } from '@yilian/ledger/ids';
+import type { GrantId } from '@yilian/crypto/ids';
 import { type Alteration, startAlteringProxy } from '../altering-proxy.ts';
 import { nodeNamed, type Story } from './story.ts';
 

@@ -4,7 +4,7 @@ import type { ReEncryptionAnswer } from '@yilian/api/messages-access';
 import { equalBytes } from '@yilian/crypto/bytes';
 import { signerOf } from '@yilian/client/keyring';
 import type { NodeEndpoint } from '@yilian/client/transport';
-import type { GrantId } from '@yilian/ledger/ids';
+import type { GrantId } from '@yilian/crypto/ids';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import type { MemberPerson } from '../people.ts';
 import { codeOf, type Report } from '../report.ts';

@@ -11,7 +11,7 @@ import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import type { Keyword } from '@yilian/crypto/keyword';
 import { encodeProof } from '@yilian/crypto/proof';
 import type { NodeEndpoint } from '@yilian/client/transport';
-import type { GrantId } from '@yilian/ledger/ids';
+import type { GrantId } from '@yilian/crypto/ids';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import { exchange, orRefusal } from '../wire.ts';
 import { holdersOf, signerFor } from './release-request.ts';

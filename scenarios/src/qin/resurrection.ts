@@ -8,7 +8,7 @@ import { signerOf } from '@yilian/client/keyring';
 import { submitBody } from '@yilian/client/submission';
 import type { GrantAccess } from '@yilian/ledger/contracts/consent/grant-access';
 import { acknowledgementsOf } from '@yilian/ledger/contracts/consent/grant';
-import { toGrantId } from '@yilian/ledger/ids';
+import { toGrantId } from '@yilian/crypto/ids';
 import { startAlteringProxy } from '../altering-proxy.ts';
 import { codeOf } from '../report.ts';
 import { holdersOf, signerFor } from './release-request.ts';

@@ -15,7 +15,7 @@ import { createKeyringSlot } from '@yilian/client/keyring';
 import { equalBytes, fromHex } from '@yilian/crypto/bytes';
 import { decodeGranteeShare } from '@yilian/crypto/grant';
 import { publicKey, sign } from '@yilian/crypto/signature';
-import type { GrantId } from '@yilian/ledger/ids';
+import type { GrantId } from '@yilian/crypto/ids';
 import { parseTransaction } from '@yilian/ledger/transaction-codec';
 import { type Alteration, startAlteringProxy } from '../altering-proxy.ts';
 import { isFaithful } from './keeping.ts';

@@ -11,7 +11,7 @@ import { toHex } from '@yilian/crypto/bytes';
 import { bindChain } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { sha256 } from '@yilian/crypto/hash';
-import { toRecordId, type GrantId } from '@yilian/ledger/ids';
+import { toRecordId, type GrantId } from '@yilian/crypto/ids';
 import { equalBytes } from '@yilian/crypto/bytes';
 import { isFaithful } from './keeping.ts';
 import { writtenBy } from './referral.ts';

@@ -5,7 +5,7 @@ import type { SearchHit } from '@yilian/client/granted-search';
 import type { Platform } from '@yilian/client/platform/platform';
 import type { VisitForWriting } from '@yilian/client/visit-for-writing';
 import type { VisitPackage } from '@yilian/crypto/pseudonym';
-import type { GrantId, RecordId } from '@yilian/ledger/ids';
+import type { GrantId, RecordId } from '@yilian/crypto/ids';
 import type { Case } from '../clinical-data.ts';
 import type { Consortium } from '../consortium.ts';
 import type { MemberPerson, PatientPerson, People } from '../people.ts';

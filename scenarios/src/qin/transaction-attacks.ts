@@ -9,7 +9,8 @@ import type { Curve } from '@yilian/crypto/curve';
 import { publicKey, sign } from '@yilian/crypto/signature';
 import type { GrantAccess } from '@yilian/ledger/contracts/consent/grant-access';
 import type { IssueRecord } from '@yilian/ledger/contracts/records/issue-record';
-import { type MemberId, type RecordId, toGrantId, toPatientCommitment } from '@yilian/ledger/ids';
+import { type MemberId, toPatientCommitment } from '@yilian/ledger/ids';
+import { type RecordId, toGrantId } from '@yilian/crypto/ids';
 import type { Transaction, TransactionBody } from '@yilian/ledger/transaction';
 import {
   encodeTransaction,

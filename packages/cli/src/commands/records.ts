@@ -13,7 +13,7 @@ import { admitVisit } from '@yilian/client/visit-package';
 import { visitOfPackage } from '@yilian/client/visit-for-writing';
 import { toHex } from '@yilian/crypto/bytes';
 import { OBJECTION_REASONS } from '@yilian/ledger/contracts/records/objection';
-import { type RecordId, toGrantId, toRecordId } from '@yilian/ledger/ids';
+import { type RecordId, toGrantId, toRecordId } from '@yilian/crypto/ids';
 import { type Command, type Options, parseHex } from '../command.ts';
 import { EXIT, UsageError } from '../exit-code.ts';
 import type { Session } from '../session.ts';

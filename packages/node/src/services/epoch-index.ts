@@ -6,7 +6,7 @@
 import { type Bytes, concatBytes, utf8 } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import type { EpochIndex } from '@yilian/crypto/searchable-encryption';
-import { deriveRecordId } from '@yilian/ledger/ids';
+import { deriveRecordId } from '@yilian/crypto/ids';
 import type { ChainContext } from '@yilian/crypto/context';
 import type { ChainView, FinalBlockView } from './chain-view.ts';
 import type { Shelf } from './service-store.ts';

@@ -9,7 +9,7 @@ import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import type { ChainContext } from '@yilian/crypto/context';
 import type { Member } from '@yilian/ledger/contracts/members/member';
 import type { RecordEntry } from '@yilian/ledger/contracts/records/record-entry';
-import { deriveRecordId } from '@yilian/ledger/ids';
+import { deriveRecordId } from '@yilian/crypto/ids';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import type { ChainView } from './chain-view.ts';
 import type { EpochKeys } from './epoch-keys.ts';

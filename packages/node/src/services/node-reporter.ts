@@ -7,7 +7,7 @@
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { REPORT_ITEMS_MAX, type NodeReport } from '@yilian/ledger/contracts/consent/node-report';
-import { toGrantId } from '@yilian/ledger/ids';
+import { toGrantId } from '@yilian/crypto/ids';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import type { Shelf } from './service-store.ts';
 import type { TransactionSender } from './transaction-sender.ts';

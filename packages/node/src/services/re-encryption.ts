@@ -14,7 +14,7 @@ import { type Bytes, type RandomBytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import type { SuiteContext } from '@yilian/crypto/context';
 import type { Curve } from '@yilian/crypto/curve';
-import { type GrantBody, findLabelKey, parseGrantId } from '@yilian/crypto/grant';
+import { type GrantBody, findLabelKey } from '@yilian/crypto/grant';
 import { encodeShare, reEncrypt } from '@yilian/crypto/proxy-re-encryption';
 import { type Grant, type GrantHolder, hasEnded } from '@yilian/ledger/contracts/consent/grant';
 import type { Member } from '@yilian/ledger/contracts/members/member';
@@ -126,7 +126,7 @@ export function createReEncryption(options: ReEncryptionOptions): ReEncryptionSe
     }
     const kept = decodeKeptShare(curve, entry.value);
     entry.value.fill(0);
-    const grantId = parseGrantId(grant.id);
+    const { id: grantId } = grant;
     const purpose = openAccess(
       context,
       { salt: kept.salt, grantId, nonce: event.nonce },

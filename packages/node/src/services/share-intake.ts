@@ -19,7 +19,6 @@ import {
   encodeGrantBody,
   encodeKeyShare,
   nodeInfo,
-  parseGrantId,
   restoreKeyShare,
   verifyNodeShare,
 } from '@yilian/crypto/grant';
@@ -86,7 +85,7 @@ export async function takeShare(
   const { curve, context, keys, vault, randomBytes } = options;
   const { grant, holder, sealed } = input;
   if (!equalBytes(sha256(sealed), holder.blobHash)) return refuse('blobMismatch');
-  const grantId = parseGrantId(grant.id);
+  const { id: grantId } = grant;
   const info = nodeInfo(context, grantId, holder.index, grant.bodyHash);
   const plaintext = await keys.openBlob(info, sealed);
   if (plaintext === null) return refuse('shareVoid');

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { searchTokenInfo } from '@yilian/api/messages-access';
 import { type Bytes, toHex, utf8 } from '@yilian/crypto/bytes';
 import { randomScalar } from '@yilian/crypto/curve';
-import { type GrantId, parseGrantId } from '@yilian/crypto/grant';
+import { type GrantId, toGrantId, deriveRecordId, toPid } from '@yilian/crypto/ids';
 import { type HpkeKeyPair, deriveHpkeKeyPair, openWith, sealTo } from '@yilian/crypto/hpke';
 import { blindKeyword, deriveKeywordSecret } from '@yilian/crypto/keyword';
 import { parseMonth } from '@yilian/crypto/period';
@@ -17,7 +17,7 @@ import {
 } from '@yilian/crypto/searchable-encryption';
 import { encodeProof } from '@yilian/crypto/proof';
 import type { Grant } from '@yilian/ledger/contracts/consent/grant';
-import { deriveRecordId, toGrantId, toMemberId, toPid } from '@yilian/ledger/ids';
+import { toMemberId } from '@yilian/ledger/ids';
 import { epochText } from '@yilian/ledger/checks';
 import type { IssueRecord } from '@yilian/ledger/contracts/records/issue-record';
 import { dayOf } from '../../src/clock.ts';
@@ -191,7 +191,7 @@ beforeEach(async () => {
   chain.add(doctor, node);
   chain.addBlock();
   nodeKeys = await deriveHpkeKeyPair(randomBytes(32));
-  grantId = parseGrantId(randomBytes(16));
+  grantId = toGrantId(randomBytes(16));
   const grant: Grant = {
     id: toGrantId(grantId),
     grantee: toMemberId(doctor.member.id),
@@ -291,7 +291,7 @@ describe('a search', () => {
   });
 
   it.each<[string, () => Promise<Bytes>]>([
-    ['R6 made for another grant', () => sealToken({ grantId: parseGrantId(randomBytes(16)) })],
+    ['R6 made for another grant', () => sealToken({ grantId: toGrantId(randomBytes(16)) })],
     ['R6 sealed for another node', () => sealToken({ node: randomBytes(32) })],
     [
       'R6 sealed to another key',

@@ -13,7 +13,7 @@ import { memberOfKey } from '../members/member.ts';
 import { getGrant, hasEnded, putGrant } from './grant.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
-import { type GrantId, toGrantId } from '../../ids.ts';
+import { type GrantId, toGrantId } from '@yilian/crypto/ids';
 
 /** The grantee states that d of an ended grant is erased. */
 export interface AcknowledgeErasure {

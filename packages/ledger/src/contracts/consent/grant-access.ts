@@ -9,7 +9,8 @@ import { HOLDERS_MAX, TAGS_MAX, putGrant } from './grant.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
-import { type GrantId, type MemberId, toGrantId, toMemberId } from '../../ids.ts';
+import { type MemberId, toMemberId } from '../../ids.ts';
+import { type GrantId, toGrantId } from '@yilian/crypto/ids';
 
 /** A node and the index of its share. */
 export interface Holder {

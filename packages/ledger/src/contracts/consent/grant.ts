@@ -2,7 +2,8 @@
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
-import { type GrantId, type MemberId, toGrantId, toMemberId } from '../../ids.ts';
+import { type MemberId, toMemberId } from '../../ids.ts';
+import { type GrantId, toGrantId } from '@yilian/crypto/ids';
 import { type State, stateKeys } from '../../state.ts';
 
 /** One tag per label. */

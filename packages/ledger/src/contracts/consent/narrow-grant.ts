@@ -12,7 +12,7 @@ import { NARROWINGS_MAX, getGrant, isTagOf, putGrant } from './grant.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
-import { type GrantId, toGrantId } from '../../ids.ts';
+import { type GrantId, toGrantId } from '@yilian/crypto/ids';
 
 /** Any tag shortens a grant, or narrows what it covers by a document that nodes get off chain. */
 export interface NarrowGrant {

@@ -14,7 +14,7 @@ import { activeSender } from '../members/member.ts';
 import { type Grant, type GrantHolder, getGrant, hasEnded, putGrant } from './grant.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
-import { type GrantId, toGrantId } from '../../ids.ts';
+import { type GrantId, toGrantId } from '@yilian/crypto/ids';
 
 /** Per list. */
 export const REPORT_ITEMS_MAX = 128;

@@ -14,7 +14,7 @@ import { getGrant, putGrant, stageOf } from './grant.ts';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
-import { type GrantId, toGrantId } from '../../ids.ts';
+import { type GrantId, toGrantId } from '@yilian/crypto/ids';
 
 const SEALED_MAX = 512;
 

@@ -11,7 +11,7 @@ import type { State } from '../../state.ts';
 import { getGrant, isTagOf, putGrant } from './grant.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
-import { type GrantId, toGrantId } from '../../ids.ts';
+import { type GrantId, toGrantId } from '@yilian/crypto/ids';
 
 /** Any tag of a grant ends it at once (QJ-7). */
 export interface RevokeAccess {

@@ -12,7 +12,7 @@ import { type State, stateKeys } from '../../state.ts';
 import { encodeRecord, getRecord, getVisitEntry } from './record.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
-import { type RecordId, toRecordId } from '../../ids.ts';
+import { type RecordId, toRecordId } from '@yilian/crypto/ids';
 
 /** The patient, by the PID's visit key, co-signs a record (LM-4). */
 export interface AcknowledgeRecord {

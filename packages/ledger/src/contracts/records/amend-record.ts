@@ -11,7 +11,7 @@ import { getRecord } from './record.ts';
 import { applyRecordEntry, recordChecks } from './record-rules.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
-import { type RecordId, toRecordId } from '../../ids.ts';
+import { type RecordId, toRecordId } from '@yilian/crypto/ids';
 import {
   RECORD_ENTRY_ITEMS,
   type RecordEntry,

@@ -13,7 +13,7 @@ import { encodeRecord, getRecord, getVisitEntry } from './record.ts';
 import { OBJECTION_REASONS, type ObjectionReason } from './objection.ts';
 import type { Cbor } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
-import { type RecordId, toRecordId } from '../../ids.ts';
+import { type RecordId, toRecordId } from '@yilian/crypto/ids';
 
 /** The patient, by the PID's visit key, objects to a record. */
 export interface ObjectRecord {

@@ -3,7 +3,8 @@ import type { Bytes } from '@yilian/crypto/bytes';
 import type { Cbor } from '@yilian/crypto/cbor';
 import type { Suite } from '@yilian/crypto/context';
 import { Fields } from '@yilian/crypto/fields';
-import { type MemberId, type Pid, toMemberId, toPid } from '../../ids.ts';
+import { type MemberId, toMemberId } from '../../ids.ts';
+import { type Pid, toPid } from '@yilian/crypto/ids';
 
 /** `package`: the header carries a visit package sealed to P. `custodial`: written under a custodial key. */
 export const RECORD_MARKS = ['package', 'custodial'] as const;

@@ -12,7 +12,7 @@ import {
   visitAuthorisationMessage,
 } from '../../checks.ts';
 import { type Applied, type Envelope, type ExecutionContext, accept } from '../../contract.ts';
-import { type RecordId, deriveRecordId } from '../../ids.ts';
+import { type RecordId, deriveRecordId } from '@yilian/crypto/ids';
 import type { Check } from '../../ledger-port.ts';
 import { type Rejected, type RuleCode, reject } from '../../rejection.ts';
 import { type State, lookups, stateKeys } from '../../state.ts';

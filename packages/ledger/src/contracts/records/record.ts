@@ -3,14 +3,8 @@ import type { Bytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import type { Suite } from '@yilian/crypto/context';
 import { Fields } from '@yilian/crypto/fields';
-import {
-  type MemberId,
-  type Pid,
-  type RecordId,
-  toMemberId,
-  toPid,
-  toRecordId,
-} from '../../ids.ts';
+import { type MemberId, toMemberId } from '../../ids.ts';
+import { type Pid, type RecordId, toPid, toRecordId } from '@yilian/crypto/ids';
 import { type State, stateKeys } from '../../state.ts';
 import { OBJECTION_REASONS, type ObjectionReason } from './objection.ts';
 import {

@@ -13,7 +13,8 @@ import { type State, stateKeys } from '../../state.ts';
 import { activeSender } from '../members/member.ts';
 import { getRecord } from './record.ts';
 import { Fields } from '@yilian/crypto/fields';
-import { type MemberId, type RecordId, toMemberId, toRecordId } from '../../ids.ts';
+import { type MemberId, toMemberId } from '../../ids.ts';
+import { type RecordId, toRecordId } from '@yilian/crypto/ids';
 
 export const STORAGE_FINDINGS = ['missing', 'altered'] as const;
 export type StorageFinding = (typeof STORAGE_FINDINGS)[number];
