@@ -38,6 +38,9 @@ export type Authentication =
       readonly signer: 'member' | 'grantee' | 'doctor' | 'handle';
     };
 
+/** No parameters. */
+export type NoValues = object;
+
 export interface Route<Params extends object, Query extends object, Request, Answer> {
   readonly name: string;
   readonly method: Method;
