@@ -1,18 +1,26 @@
 /**
  * Makes a fresh clone ready: installs and builds what is missing or out of date, and nothing else.
  * Plain Node without dependencies, because it runs before anything is installed.
- * Flag: `--web` also builds the web page.
+ * Flags: `--web` also builds the web page; `--then PROGRAM ARGUMENTS…` runs a program of this
+ * repository afterwards, in this process. npm's own pre-scripts are no way to do so: they are skipped
+ * wherever `ignore-scripts` is set, as it is here.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const [flags, command] = splitArguments(process.argv.slice(2));
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   console.error(`Yilian needs Node 20.19 or newer; this is ${process.versions.node}.`);
   process.exit(1);
+}
+
+function splitArguments(given) {
+  const at = given.indexOf('--then');
+  return at < 0 ? [given, []] : [given.slice(0, at), given.slice(at + 1)];
 }
 
 function run(title, command, args) {
@@ -57,7 +65,7 @@ if (
 
 run('Compiling', process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b']);
 
-if (process.argv.includes('--web')) {
+if (flags.includes('--web')) {
   const page = join(root, 'packages', 'web', 'dist', 'index.html');
   const sources = [
     'web/src',
@@ -77,4 +85,11 @@ if (process.argv.includes('--web')) {
       '--logLevel',
       'warn',
     ]);
+}
+
+const [program, ...programArguments] = command;
+if (program !== undefined) {
+  const path = join(root, program);
+  process.argv = [process.execPath, path, ...programArguments];
+  await import(pathToFileURL(path).href);
 }

@@ -122,6 +122,12 @@ describe('the house', () => {
     expect(missing).toEqual([]);
   });
 
+  test('commands do not wait for pre-scripts, which npm skips where ignore-scripts is set', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const hooks = Object.keys(scripts).filter((name) => /^(pre|post)/.test(name));
+    expect(hooks).toEqual([]);
+  });
+
   test('lock files hold no download addresses', () => {
     expect(read('package-lock.json')).not.toMatch(/"resolved": "https?:/);
   });
