@@ -15,7 +15,8 @@ import type { SuiteContext } from '@yilian/crypto/context';
 import { type Curve, randomScalar } from '@yilian/crypto/curve';
 import { createMclCurve } from '@yilian/crypto/curve-mcl';
 import { createNobleCurve } from '@yilian/crypto/curve-noble';
-import { createGrant, verifyNodeShare } from '@yilian/crypto/grant';
+import { createGrant } from '@yilian/crypto/grant';
+import { verifyNodeShare } from '@yilian/crypto/key-share';
 import { deriveOwnLabel, type Label } from '@yilian/crypto/label';
 import { parseMonth } from '@yilian/crypto/period';
 import {

@@ -6,7 +6,7 @@
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import type { SuiteContext } from '@yilian/crypto/context';
 import type { Curve } from '@yilian/crypto/curve';
-import { type GrantBody, hashGrantBody } from '@yilian/crypto/grant';
+import { type GrantBody, hashGrantBody } from '@yilian/crypto/grant-body';
 import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 
 export function isBodyOfGrant(

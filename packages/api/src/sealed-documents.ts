@@ -6,7 +6,7 @@ import { ZERO_NONCE, open, seal } from '@yilian/crypto/aead';
 import { type Bytes, concatBytes } from '@yilian/crypto/bytes';
 import { type SuiteContext, bindSuite } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
-import { deriveAccessKey } from '@yilian/crypto/grant';
+import { deriveAccessKey } from '@yilian/crypto/grant-keys';
 import type { GrantId } from '@yilian/crypto/ids';
 import { hkdf, sha256 } from '@yilian/crypto/hash';
 import {

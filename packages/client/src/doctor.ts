@@ -9,7 +9,7 @@ import type { ShareEvidence } from '@yilian/api/share-evidence';
 import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
 import { EnvelopeError } from '@yilian/crypto/envelope/envelope-error';
 import { openAuthorSlot } from '@yilian/crypto/envelope/slots';
-import type { GranteeShare } from '@yilian/crypto/grant';
+import type { GranteeShare } from '@yilian/crypto/grant-share';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
 import { type MemberId } from '@yilian/ledger/ids';
 import { type GrantId, type RecordId, toGrantId } from '@yilian/crypto/ids';

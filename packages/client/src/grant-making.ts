@@ -9,18 +9,10 @@ import { type Bytes, CodecError } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import type { SuiteContext } from '@yilian/crypto/context';
 import { type Curve, type G1, PointError } from '@yilian/crypto/curve';
-import {
-  createGrant,
-  decodeGrantBody,
-  deriveCopyKey,
-  encodeGranteeShare,
-  encodeGrantBody,
-  encodeNodeShare,
-  type GrantBody,
-  type GrantedLabel,
-  granteeInfo,
-  nodeInfo,
-} from '@yilian/crypto/grant';
+import { createGrant, type GrantedLabel } from '@yilian/crypto/grant';
+import { decodeGrantBody, encodeGrantBody, type GrantBody } from '@yilian/crypto/grant-body';
+import { deriveCopyKey, granteeInfo, nodeInfo } from '@yilian/crypto/grant-keys';
+import { encodeGranteeShare, encodeNodeShare } from '@yilian/crypto/grant-share';
 import type { GrantId } from '@yilian/crypto/ids';
 import { type HpkePublicKey, sealTo } from '@yilian/crypto/hpke';
 import { encodeLabel, type Label, labelFromCbor, labelItems } from '@yilian/crypto/label';

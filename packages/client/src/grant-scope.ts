@@ -3,7 +3,7 @@
  * that their number says nothing.
  */
 import { toHex } from '@yilian/crypto/bytes';
-import { GRANT_LABELS_MAX } from '@yilian/crypto/grant';
+import { GRANT_LABELS_MAX } from '@yilian/crypto/grant-body';
 import type { Keyword } from '@yilian/crypto/keyword';
 import type { Label } from '@yilian/crypto/label';
 import type { Month } from '@yilian/crypto/period';

@@ -2,13 +2,13 @@
 import { isBodyOfGrant } from '@yilian/api/grant-body-check';
 import { type Bytes, CodecError, equalBytes, toHex } from '@yilian/crypto/bytes';
 import { PointError } from '@yilian/crypto/curve';
+import { verifyGranteeShare } from '@yilian/crypto/grant';
 import {
   decodeGranteeShare,
   encodeGranteeShare,
   type GranteeShare,
-  granteeInfo,
-  verifyGranteeShare,
-} from '@yilian/crypto/grant';
+} from '@yilian/crypto/grant-share';
+import { granteeInfo } from '@yilian/crypto/grant-keys';
 import { openWith } from '@yilian/crypto/hpke';
 import { LabelError } from '@yilian/crypto/label';
 import { ThresholdError } from '@yilian/crypto/threshold';

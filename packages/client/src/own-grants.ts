@@ -6,7 +6,7 @@
 import { openAccess } from '@yilian/api/sealed-documents';
 import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
 import type { G2 } from '@yilian/crypto/curve';
-import { deriveGrantSalt, deriveTagSeed } from '@yilian/crypto/grant';
+import { deriveGrantSalt, deriveTagSeed } from '@yilian/crypto/grant-keys';
 import type { Label } from '@yilian/crypto/label';
 import { publicKey } from '@yilian/crypto/signature';
 import type { Grant, GrantStage } from '@yilian/ledger/contracts/consent/grant';

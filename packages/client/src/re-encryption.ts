@@ -10,7 +10,7 @@ import type { ShareEvidence } from '@yilian/api/share-evidence';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { deriveSlotKey } from '@yilian/crypto/capsule';
 import { type G1, PointError } from '@yilian/crypto/curve';
-import type { GranteeShare } from '@yilian/crypto/grant';
+import type { GranteeShare } from '@yilian/crypto/grant-share';
 import {
   combineShares,
   findBadShares,

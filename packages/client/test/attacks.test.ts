@@ -13,15 +13,11 @@ import { LIMITS } from '@yilian/api/sizes';
 import { type Bytes, toHex, utf8 } from '@yilian/crypto/bytes';
 import { deriveConditionalKey, encapsulate } from '@yilian/crypto/capsule';
 import { type G2, randomScalar } from '@yilian/crypto/curve';
-import {
-  createGrant,
-  encodeGranteeShare,
-  type GrantBody,
-  granteeInfo,
-  hashGrantBody,
-  type NewGrant,
-  verifyNodeShare,
-} from '@yilian/crypto/grant';
+import { createGrant, type NewGrant } from '@yilian/crypto/grant';
+import { encodeGranteeShare } from '@yilian/crypto/grant-share';
+import { type GrantBody, hashGrantBody } from '@yilian/crypto/grant-body';
+import { granteeInfo } from '@yilian/crypto/grant-keys';
+import { verifyNodeShare } from '@yilian/crypto/key-share';
 import { deriveHpkeKeyPair, openWith, parseHpkePublicKey, sealTo } from '@yilian/crypto/hpke';
 import { parseMonth } from '@yilian/crypto/period';
 import { patientKeyOf } from '@yilian/crypto/possession';

@@ -44,7 +44,7 @@ import {
   type Scalar,
 } from './curve.ts';
 import { DOMAIN_TAGS } from './domain-tags.ts';
-import type { KeyShare } from './grant.ts';
+import type { KeyShare } from './key-share.ts';
 import {
   encodeProof,
   type ExponentProof,

@@ -6,14 +6,12 @@ import { parseCapsule } from '../src/capsule.ts';
 import { PointError } from '../src/curve.ts';
 import {
   decodeGranteeShare,
-  decodeGrantBody,
   decodeNodeShare,
   encodeGranteeShare,
-  encodeGrantBody,
-  encodeKeyShare,
   encodeNodeShare,
-  restoreKeyShare,
-} from '../src/grant.ts';
+} from '../src/grant-share.ts';
+import { decodeGrantBody, encodeGrantBody } from '../src/grant-body.ts';
+import { encodeKeyShare, restoreKeyShare } from '../src/key-share.ts';
 import { toGrantId } from '../src/ids.ts';
 import { decodeLabel, encodeLabel, LabelError } from '../src/label.ts';
 import { encodeShare, parseShare } from '../src/proxy-re-encryption.ts';

@@ -4,29 +4,29 @@ import { type Bytes, concatBytes, equalBytes, toHex } from '../src/bytes.ts';
 import { deriveConditionalKey, deriveSlotKey, type Encapsulation } from '../src/capsule.ts';
 import type { SuiteContext } from '../src/context.ts';
 import { type Curve, type G1, type G2, randomScalar } from '../src/curve.ts';
+import { createGrant, type NewGrant, verifyGranteeShare } from '../src/grant.ts';
 import {
-  createGrant,
   decodeGranteeShare,
-  decodeGrantBody,
   decodeNodeShare,
+  encodeGranteeShare,
+  encodeNodeShare,
+  type NodeShare,
+} from '../src/grant-share.ts';
+import { decodeGrantBody, encodeGrantBody, hashGrantBody } from '../src/grant-body.ts';
+import {
   deriveAccessKey,
   deriveCopyKey,
   deriveGrantSalt,
   deriveTagSeed,
-  encodeGranteeShare,
-  encodeGrantBody,
-  encodeKeyShare,
-  encodeNodeShare,
-  findLabelKey,
   granteeInfo,
-  hashGrantBody,
-  type NewGrant,
   nodeInfo,
-  type NodeShare,
+} from '../src/grant-keys.ts';
+import {
+  encodeKeyShare,
+  findLabelKey,
   restoreKeyShare,
-  verifyGranteeShare,
   verifyNodeShare,
-} from '../src/grant.ts';
+} from '../src/key-share.ts';
 import type { Label } from '../src/label.ts';
 import {
   combineShares,

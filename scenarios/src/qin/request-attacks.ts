@@ -6,7 +6,7 @@ import { ROUTES } from '@yilian/api/routes';
 import { decodeHeldToken } from '@yilian/client/grant-making';
 import { clinicalClassesOf } from '@yilian/client/content/clinical-record';
 import { deriveHandle } from '@yilian/client/keyring';
-import { decodeGranteeShare } from '@yilian/crypto/grant';
+import { decodeGranteeShare } from '@yilian/crypto/grant-share';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import type { Keyword } from '@yilian/crypto/keyword';
 import { encodeProof } from '@yilian/crypto/proof';

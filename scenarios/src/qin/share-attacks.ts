@@ -13,7 +13,7 @@ import { parseSignedRequest } from '@yilian/api/signed-request';
 import { createDoctor } from '@yilian/client/doctor';
 import { createKeyringSlot } from '@yilian/client/keyring';
 import { equalBytes, fromHex } from '@yilian/crypto/bytes';
-import { decodeGranteeShare } from '@yilian/crypto/grant';
+import { decodeGranteeShare } from '@yilian/crypto/grant-share';
 import { publicKey, sign } from '@yilian/crypto/signature';
 import type { GrantId } from '@yilian/crypto/ids';
 import { parseTransaction } from '@yilian/ledger/transaction-codec';

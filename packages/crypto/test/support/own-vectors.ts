@@ -20,13 +20,9 @@ import {
 } from '../../src/afgh.ts';
 import { deriveConditionalKey, encapsulate, encodeCapsule } from '../../src/capsule.ts';
 import { type Curve, randomScalar } from '../../src/curve.ts';
-import {
-  createGrant,
-  encodeGranteeShare,
-  encodeKeyShare,
-  encodeNodeShare,
-  verifyNodeShare,
-} from '../../src/grant.ts';
+import { createGrant } from '../../src/grant.ts';
+import { encodeGranteeShare, encodeNodeShare } from '../../src/grant-share.ts';
+import { encodeKeyShare, verifyNodeShare } from '../../src/key-share.ts';
 import { blindKeyword, deriveKeywordSecret } from '../../src/keyword.ts';
 import { deriveOwnLabel, encodeLabel, labelPoint } from '../../src/label.ts';
 import { parseMonth, parseQuarter } from '../../src/period.ts';

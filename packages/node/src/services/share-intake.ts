@@ -10,18 +10,15 @@ import { CodecError, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import type { SuiteContext } from '@yilian/crypto/context';
 import { type Curve, PointError } from '@yilian/crypto/curve';
+import { type GrantBody, decodeGrantBody, encodeGrantBody } from '@yilian/crypto/grant-body';
 import {
-  type GrantBody,
   type KeyShare,
-  type NodeShare,
-  decodeGrantBody,
-  decodeNodeShare,
-  encodeGrantBody,
   encodeKeyShare,
-  nodeInfo,
   restoreKeyShare,
   verifyNodeShare,
-} from '@yilian/crypto/grant';
+} from '@yilian/crypto/key-share';
+import { type NodeShare, decodeNodeShare } from '@yilian/crypto/grant-share';
+import { nodeInfo } from '@yilian/crypto/grant-keys';
 import { sha256 } from '@yilian/crypto/hash';
 import { ThresholdError } from '@yilian/crypto/threshold';
 import type { Grant, GrantHolder } from '@yilian/ledger/contracts/consent/grant';

@@ -5,7 +5,8 @@ import { type ShareEvidence, shareEvidenceHash } from '@yilian/api/share-evidenc
 import { type Bytes, toHex, utf8 } from '@yilian/crypto/bytes';
 import { deriveConditionalKey, encapsulate } from '@yilian/crypto/capsule';
 import { randomScalar } from '@yilian/crypto/curve';
-import { createGrant, type NewGrant, verifyNodeShare } from '@yilian/crypto/grant';
+import { createGrant, type NewGrant } from '@yilian/crypto/grant';
+import { verifyNodeShare } from '@yilian/crypto/key-share';
 import { parseMonth } from '@yilian/crypto/period';
 import { patientKeyOf } from '@yilian/crypto/possession';
 import { encodeShare, parseShare, reEncrypt } from '@yilian/crypto/proxy-re-encryption';
