@@ -18,7 +18,8 @@ import {
   VerificationError,
 } from '@yilian/client/failure';
 import { CodecError } from '@yilian/crypto/bytes';
-import type { MessageName } from './messages.ts';
+import { failureInWords } from '@yilian/client/failure-sentences';
+import { type Language, type MessageName, say } from './messages.ts';
 
 export const EXIT = {
   ok: 0,
@@ -47,65 +48,63 @@ export class UsageError extends Error {
 export interface Failure {
   readonly exit: ExitCode;
   readonly code: string;
+  /** For the person, in her language. */
   readonly message: string;
-  readonly next: MessageName | null;
+  readonly next: string;
+  /** What exactly, in English: ids, numbers, names. */
+  readonly detail: string;
 }
 
 /** Undefined: a bug, to be shown with its stack. */
-export function describeFailure(error: unknown): Failure | undefined {
-  if (error instanceof UsageError)
-    return { exit: EXIT.usage, code: error.code, message: error.message, next: error.next };
-  if (error instanceof VerificationError)
-    return {
-      exit: EXIT.verification,
-      code: error.code,
-      message: error.message,
-      next: 'nextVerification',
-    };
-  if (error instanceof NetworkError)
-    return { exit: EXIT.network, code: error.code, message: error.message, next: 'nextNetwork' };
-  if (error instanceof RejectedError)
-    return { exit: EXIT.refused, code: error.code, message: error.message, next: 'nextRejected' };
-  if (error instanceof ProblemError)
-    return {
-      exit: error.status >= 500 ? EXIT.network : EXIT.refused,
-      code: error.code,
-      message: error.message,
-      next: error.status >= 500 ? 'nextNetwork' : null,
-    };
-  if (error instanceof ClientError) return describeClientError(error);
-  if (error instanceof CodecError)
-    return { exit: EXIT.usage, code: error.code, message: error.message, next: 'nextUsage' };
-  return undefined;
+export function describeFailure(error: unknown, language: Language): Failure | undefined {
+  if (error instanceof UsageError || error instanceof CodecError) {
+    const next = say(language, error instanceof UsageError ? error.next : 'nextUsage');
+    const { code, message } = error;
+    return { exit: EXIT.usage, code, message, next, detail: message };
+  }
+  const words = failureInWords(error, language);
+  const exit = exitOf(error);
+  if (words === null || exit === undefined || !(error instanceof Error)) return undefined;
+  const { sentence, next, node } = words;
+  return {
+    exit,
+    code: error instanceof ClientError ? error.code : words.code,
+    message: node === null ? sentence : `${node}: ${sentence}`,
+    next,
+    detail: error.message,
+  };
 }
 
-function describeClientError(error: ClientError): Failure {
-  const { code, message } = error;
+function exitOf(error: unknown): ExitCode | undefined {
+  if (error instanceof VerificationError) return EXIT.verification;
+  if (error instanceof NetworkError) return EXIT.network;
+  if (error instanceof RejectedError) return EXIT.refused;
+  if (error instanceof ProblemError) return error.status >= 500 ? EXIT.network : EXIT.refused;
+  return error instanceof ClientError ? exitOfClient(error) : undefined;
+}
+
+function exitOfClient({ code }: ClientError): ExitCode {
   switch (code) {
     case 'wrongPassphrase':
-      return { exit: EXIT.passphrase, code, message, next: 'nextPassphrase' };
+      return EXIT.passphrase;
     case 'badKeyring':
     case 'badAnchor':
     case 'badHandle':
     case 'badKeyword':
     case 'badAuthority':
     case 'badVisitPackage':
-      return { exit: EXIT.usage, code, message, next: 'nextUsage' };
     case 'noNode':
-      return { exit: EXIT.usage, code, message, next: 'nextConnect' };
     case 'notEnrolled':
-      return { exit: EXIT.usage, code, message, next: 'nextEnrol' };
+      return EXIT.usage;
     case 'anchorOtherChain':
     case 'anchorForged':
     case 'anchorStale':
-      return { exit: EXIT.verification, code, message, next: 'nextAnchor' };
     case 'slotMismatch':
     case 'trustExpired':
-      return { exit: EXIT.verification, code, message, next: null };
+      return EXIT.verification;
     case 'grantNotActive':
     case 'grantVoid':
     case 'notInGrant':
-      return { exit: EXIT.refused, code, message, next: 'nextGrant' };
     case 'badCertificate':
     case 'mayNotGrant':
     case 'noLabel':
@@ -120,6 +119,6 @@ function describeClientError(error: ClientError): Failure {
     case 'tooManyLabels':
     case 'unknownHospital':
     case 'unknownMember':
-      return { exit: EXIT.refused, code, message, next: null };
+      return EXIT.refused;
   }
 }

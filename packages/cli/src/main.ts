@@ -8,7 +8,7 @@ import { IDENTITY_COMMANDS } from './commands/identity.ts';
 import { RECEIPT_COMMANDS } from './commands/receipts.ts';
 import { RECORD_COMMANDS } from './commands/records.ts';
 import { describeFailure, EXIT, UsageError } from './exit-code.ts';
-import { type Language, say } from './messages.ts';
+import type { Language } from './messages.ts';
 import { openSession } from './session.ts';
 
 const COMMANDS: readonly Command[] = [
@@ -91,20 +91,19 @@ async function run(argv: readonly string[]): Promise<number> {
 }
 
 function report(argv: readonly string[], error: unknown): number {
-  const failure = describeFailure(error);
+  const language = languageOf(argv);
+  const failure = describeFailure(error, language);
   if (failure === undefined) {
     process.stderr.write(
       `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
     );
     return 70;
   }
-  const { exit, code, message, next } = failure;
-  const advice = next === null ? undefined : say(languageOf(argv), next);
-  if (argv.includes('--json'))
-    process.stdout.write(
-      `${JSON.stringify({ error: { code, message, ...(advice === undefined ? {} : { next: advice }) } })}\n`,
-    );
-  process.stderr.write(`${message} (${code})\n${advice === undefined ? '' : `→ ${advice}\n`}`);
+  const { exit, ...shown } = failure;
+  const { code, message, next, detail } = shown;
+  if (argv.includes('--json')) process.stdout.write(`${JSON.stringify({ error: shown })}\n`);
+  const exactly = language === 'en' && detail !== message ? `  ${detail}\n` : '';
+  process.stderr.write(`${message} (${code})\n${exactly}→ ${next}\n`);
   return exit;
 }
 

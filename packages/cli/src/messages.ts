@@ -92,23 +92,6 @@ const MESSAGES = {
     en: 'run `yilian enrol --secret …` first',
     zh: '请先运行 `yilian enrol --secret …`',
   },
-  nextNetwork: {
-    en: 'check the connection with `yilian status` and try again',
-    zh: '请用 `yilian status` 检查连接后重试',
-  },
-  nextVerification: {
-    en: 'do not use the answer; another node may tell the truth; report the named node to the regulator',
-    zh: '请勿使用该结果；其他节点可能给出正确答案；请向监管方报告该节点',
-  },
-  nextRejected: {
-    en: 'docs/spec/transactions.md explains the code',
-    zh: 'docs/spec/transactions.md 解释了该代码',
-  },
-  nextAnchor: {
-    en: 'ask the regulator for its present anchor (`yilian anchor --checkpoint` writes one)',
-    zh: '请向监管中心索取当前信任锚（`yilian anchor --checkpoint` 可导出）',
-  },
-  nextGrant: { en: 'ask the patient for a (new) grant', zh: '请向患者申请（新的）授权' },
   nextPassphrase: {
     en: 'set YILIAN_PASSPHRASE or type it when asked',
     zh: '请设置 YILIAN_PASSPHRASE 或在提示时输入',

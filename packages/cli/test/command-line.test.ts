@@ -187,6 +187,14 @@ describe('a referral by commands alone', () => {
     expect(again.code).toBe(1);
     expect(again.json).toMatchObject({ error: { code: 'grantNotActive' } });
     expect(again.err).toContain('→');
+    // The same refusal as a person reads it.
+    const words = ['open', '--as', 'wang', '--grant', grant, '--record', record, '--purpose', 'p'];
+    const english = await yilian([...words, '--lang', 'en']);
+    expect(english.err).toContain('The grant is revoked. (grantNotActive)');
+    const chinese = await yilian([...words, '--lang', 'zh']);
+    expect(chinese.err).toBe(
+      '授权已撤回。 (grantNotActive)\n→ 请向患者申请新的或范围更大的授权。\n',
+    );
     await done(['erase', grant, '--as', 'wang']);
 
     const file = join(home, 'issue.receipt');

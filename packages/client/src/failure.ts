@@ -145,12 +145,18 @@ export type UsageCode =
   | 'noRegulatorNode'
   | 'unknownMember';
 
+/** As the ledger names it. */
+export type GrantReason = 'grantPending' | 'grantNotStarted' | 'grantExpired' | 'grantRevoked';
+
 export class ClientError extends Error {
   readonly code: UsageCode;
+  /** Why a grant is not active, where it is known. */
+  readonly reason: GrantReason | undefined;
 
-  constructor(code: UsageCode, message: string) {
+  constructor(code: UsageCode, message: string, reason?: GrantReason) {
     super(message);
     this.name = 'ClientError';
     this.code = code;
+    this.reason = reason;
   }
 }

@@ -15,7 +15,7 @@ import { ThresholdError } from '@yilian/crypto/threshold';
 import { type Grant, type GrantStage, stageOf } from '@yilian/ledger/contracts/consent/grant';
 import type { GrantId } from '@yilian/crypto/ids';
 import { parseTransaction } from '@yilian/ledger/transaction-codec';
-import { ClientError } from './failure.ts';
+import { ClientError, type GrantReason } from './failure.ts';
 import { grantContext, NO_AAD } from './grant-making.ts';
 import { submitBody } from './submission.ts';
 import type { WorkingMember } from './working-member.ts';
@@ -100,6 +100,13 @@ export function heldShare({ network, keyring }: WorkingMember, grantId: GrantId)
   return decodeGranteeShare(network.platform.curve, held.share);
 }
 
+const REASONS: Record<Exclude<GrantStage, 'active'>, GrantReason> = {
+  pending: 'grantPending',
+  notStarted: 'grantNotStarted',
+  expired: 'grantExpired',
+  revoked: 'grantRevoked',
+};
+
 /** Step 1 of the two-step check of QJ-6: is B authorised, by the chain and now? */
 export async function checkAuthorised(
   { reader, id }: WorkingMember,
@@ -114,7 +121,8 @@ export async function checkAuthorised(
   if (!equalBytes(grant.grantee, id))
     throw new ClientError('grantNotActive', 'the grant is for somebody else');
   const stage: GrantStage = stageOf(grant, Math.floor(timeMs / 1000));
-  if (stage !== 'active') throw new ClientError('grantNotActive', `the grant is ${stage}`);
+  if (stage !== 'active')
+    throw new ClientError('grantNotActive', `the grant is ${stage}`, REASONS[stage]);
   return grant;
 }
 

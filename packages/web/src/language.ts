@@ -1,3 +1,8 @@
+import {
+  failureInWords,
+  type FailureInWords,
+  problemInWords,
+} from '@yilian/client/failure-sentences';
 import { type Context, createContext, useContext } from 'react';
 import { messages, type MessageKey } from './messages.ts';
 
@@ -43,4 +48,25 @@ function timeZone(milliseconds: number): string {
     .formatToParts(milliseconds)
     .find((candidate) => candidate.type === 'timeZoneName');
   return part?.value ?? 'UTC';
+}
+
+function sayWords({ sentence, next, node }: FailureInWords, withNext: boolean): string {
+  const said = node === null ? sentence : `${node}: ${sentence}`;
+  return withNext ? `${said} ${next}` : said;
+}
+
+/** Why something failed, in the visitor's language; `next`: and what to do about it. */
+export function sayFailure(
+  language: Language,
+  error: unknown,
+  options: { readonly next?: boolean } = {},
+): string {
+  const words = failureInWords(error, language);
+  if (words !== null) return sayWords(words, options.next === true);
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What a node answered, by its problem code. */
+export function sayProblem(language: Language, problem: string, node: string): string {
+  return sayWords(problemInWords({ code: problem }, language, node), false);
 }

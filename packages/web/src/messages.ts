@@ -86,7 +86,7 @@ const zh = {
   'chain.search': '在全链上寻找她',
   'chain.searched':
     '查了 {transactions} 笔交易：患者公钥、证件号、姓名出现 {found} 次；假名与记录号在授权和访问中出现 {linked} 次',
-  'problem.unknown': '出错了：{detail}。可以重试这一步；若仍失败，请看终端里的日志。',
+  'problem.unknown': '出错了：{detail} 可以重试这一步；若仍失败，请看终端里的日志。',
 } as const;
 
 export type MessageKey = keyof typeof zh;
@@ -184,7 +184,7 @@ const en: Record<MessageKey, string> = {
   'chain.searched':
     '{transactions} transactions searched: her public key, ID number and name occur {found} times; pseudonyms and record ids occur {linked} times in grants and accesses',
   'problem.unknown':
-    'Something failed: {detail}. Try the step again; if it fails again, look at the log in the terminal.',
+    'Something failed: {detail} Try the step again; if it fails again, look at the log in the terminal.',
 };
 
 export const messages: Readonly<Record<'zh' | 'en', Readonly<Record<MessageKey, string>>>> = {

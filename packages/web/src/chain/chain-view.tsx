@@ -1,6 +1,6 @@
 import type { VisibleTransaction } from '@yilian/client/chain-explorer';
-import { type ReactElement, useEffect, useState } from 'react';
-import { useTranslate } from '../language.ts';
+import { type ReactElement, useContext, useEffect, useState } from 'react';
+import { LanguageContext, sayFailure, useTranslate } from '../language.ts';
 import type { Session, Sightings } from '../session.ts';
 
 const SHOWN_MAX = 40;
@@ -16,7 +16,8 @@ export function ChainView({
   const t = useTranslate();
   const [seen, setSeen] = useState<readonly VisibleTransaction[]>([]);
   const [sightings, setSightings] = useState<Sightings>();
-  const [problem, setProblem] = useState<string>();
+  const language = useContext(LanguageContext);
+  const [problem, setProblem] = useState<{ readonly error: unknown }>();
 
   useEffect(() => {
     let outdated = false;
@@ -34,11 +35,7 @@ export function ChainView({
 
   const search = (): void => {
     setProblem(undefined);
-    session
-      .lookForHer()
-      .then(setSightings, (error: unknown) =>
-        setProblem(error instanceof Error ? error.message : String(error)),
-      );
+    session.lookForHer().then(setSightings, (error: unknown) => setProblem({ error }));
   };
 
   return (
@@ -64,7 +61,9 @@ export function ChainView({
         </p>
       )}
       {problem !== undefined && (
-        <p className="problem">{t('problem.unknown', { detail: problem })}</p>
+        <p className="problem">
+          {t('problem.unknown', { detail: sayFailure(language, problem.error, { next: true }) })}
+        </p>
       )}
       {seen.length === 0 ? (
         <p className="hint">{t('chain.none')}</p>

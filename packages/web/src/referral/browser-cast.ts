@@ -286,8 +286,7 @@ export function createBrowserCast(session: Session): Cast {
     try {
       await referred.openRecord({ grantId, hit, purpose: 'again' });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      checks.push({ key: 'check.refused', values: { reason }, refused: true });
+      checks.push({ key: 'check.refused', values: { reason: { error } }, refused: true });
     }
     const onChain = need(await reader.grant(grantId, { fresh: true }), 'the grant on chain');
     const answers = await probeHolders(network, referred.keyring.current, {
@@ -298,7 +297,7 @@ export function createBrowserCast(session: Session): Cast {
       if (refusal === null) throw new Error(`${node} served a revoked grant`);
       checks.push({
         key: 'check.refused',
-        values: { reason: `${node}: ${refusal}` },
+        values: { reason: { problem: refusal, node } },
         refused: true,
       });
     }

@@ -5,6 +5,8 @@ import {
   LanguageContext,
   type Translate,
   useTranslate,
+  sayFailure,
+  sayProblem,
 } from '../language.ts';
 import type { MessageKey } from '../messages.ts';
 import type { Session } from '../session.ts';
@@ -91,7 +93,11 @@ export function ReferralView({ session }: { readonly session: Session }): ReactE
 
 function sayValue(value: ShownValue, t: Translate, language: Language): string | number {
   if (typeof value !== 'object') return value;
-  return 'key' in value ? t(value.key) : formatTime(language, value.timeMs);
+  if ('key' in value) return t(value.key);
+  if ('timeMs' in value) return formatTime(language, value.timeMs);
+  return 'problem' in value
+    ? sayProblem(language, value.problem, value.node)
+    : sayFailure(language, value.error);
 }
 
 function sayCheck(check: CheckLine, t: Translate, language: Language): string {
@@ -145,7 +151,9 @@ function Step({
       </div>
       {now && children}
       {state.kind === 'failed' && (
-        <p className="problem">{t('problem.unknown', { detail: state.detail })}</p>
+        <p className="problem">
+          {t('problem.unknown', { detail: sayFailure(language, state.error, { next: true }) })}
+        </p>
       )}
       {state.kind === 'done' && (
         <>

@@ -17,12 +17,18 @@ export const STEPS = [
 
 export type StepName = (typeof STEPS)[number];
 
-/** A value inside a sentence: as it stands, another sentence, or a time to be written with its zone. */
+/**
+ * A value inside a sentence: as it stands, another sentence, a time to be written with its zone, or why
+ * something did not happen.
+ */
 export type ShownValue =
   | string
   | number
   | { readonly key: MessageKey }
-  | { readonly timeMs: number };
+  | { readonly timeMs: number }
+  | { readonly error: unknown }
+  /** A node's refusal: its problem code. */
+  | { readonly problem: string; readonly node: string };
 
 /** One thing that this browser has verified, or a refusal that was expected. */
 export interface CheckLine {
@@ -45,7 +51,7 @@ export type StepState =
   | { readonly kind: 'waiting' }
   | { readonly kind: 'running' }
   | { readonly kind: 'done'; readonly result: StepResult }
-  | { readonly kind: 'failed'; readonly detail: string };
+  | { readonly kind: 'failed'; readonly error: unknown };
 
 export interface StoryChoices {
   readonly grantSeconds: number;
@@ -61,7 +67,7 @@ type Story = Readonly<Record<StepName, StepState>>;
 type Event =
   | { readonly kind: 'started'; readonly step: StepName }
   | { readonly kind: 'finished'; readonly step: StepName; readonly result: StepResult }
-  | { readonly kind: 'failed'; readonly step: StepName; readonly detail: string }
+  | { readonly kind: 'failed'; readonly step: StepName; readonly error: unknown }
   | { readonly kind: 'reset' };
 
 const FRESH: Story = {
@@ -84,7 +90,7 @@ function advance(story: Story, event: Event): Story {
     case 'finished':
       return { ...story, [event.step]: { kind: 'done', result: event.result } };
     case 'failed':
-      return { ...story, [event.step]: { kind: 'failed', detail: event.detail } };
+      return { ...story, [event.step]: { kind: 'failed', error: event.error } };
     case 'reset':
       return FRESH;
   }
@@ -114,12 +120,7 @@ export function useStory(createCast: () => Cast): {
           if (cast.current === acting) dispatch({ kind: 'finished', step, result });
         },
         (error: unknown) => {
-          if (cast.current === acting)
-            dispatch({
-              kind: 'failed',
-              step,
-              detail: error instanceof Error ? error.message : String(error),
-            });
+          if (cast.current === acting) dispatch({ kind: 'failed', step, error });
         },
       );
     },
