@@ -18,6 +18,7 @@ import type { MemberDescription } from '@yilian/ledger/contracts/members/member'
 import { encodeGenesis } from '@yilian/ledger/genesis';
 import { deriveMemberId } from '@yilian/ledger/ids';
 import type { AnchorDocument } from '@yilian/api/documents';
+import type { NodeSeeds } from '../config.ts';
 import { encodeGenesisDocument } from '../genesis-document.ts';
 
 export type Tier = 'tertiary' | 'secondary' | 'community' | 'regulator';
@@ -65,14 +66,7 @@ export interface DemoFacts {
 
 interface MadeNode {
   readonly facts: DemoNodeFacts;
-  readonly seeds: {
-    readonly consensus: Bytes;
-    readonly node: Bytes;
-    readonly nodeHpke: Bytes;
-    readonly store: Bytes | null;
-    readonly hospital: Bytes | null;
-    readonly regulator: Bytes | null;
-  };
+  readonly seeds: NodeSeeds;
 }
 
 function seed(): Bytes {

@@ -219,17 +219,9 @@ export function serveRoute<Params extends object, Query extends object, Request,
   route: Route<Params, Query, Request, Answer>,
   handler: Handler<Params, Query, Request, Answer>,
 ): void {
-  app.route({
-    method: route.method,
-    url: fastifyPath(route.path),
-    config: { routeName: route.name },
-    bodyLimit: bodyLimitOf(route),
-    handler: async (request, reply) => {
-      const call = await receive(route, context, request, reply);
-      const answer = unwrap(await handler(call, reply));
-      return sendAnswer(route, reply, answer);
-    },
-  });
+  serveRaw(app, context, route, async (call, _request, reply) =>
+    sendAnswer(route, reply, unwrap(await handler(call, reply))),
+  );
 }
 
 /** A route that writes its answer itself (streams, events). */
