@@ -5,7 +5,7 @@ import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 import type { ValidatorUpdate } from './application.ts';
 import type { CertifiedBlock } from './block.ts';
 import { type Certificate, certificateFromCbor, certificateToCbor } from './certificate.ts';
-import { primariesOf, skippedAfter } from './rotation.ts';
+import { primariesOf, skippedAfter, type Turn } from './rotation.ts';
 import {
   updateValidatorSet,
   type ValidatorSet,
@@ -13,9 +13,8 @@ import {
   validatorSetToCbor,
 } from './validator-set.ts';
 
-export interface ChainTip {
-  /** 0 before the first block. */
-  readonly height: bigint;
+/** `height` is 0 before the first block. */
+export interface ChainTip extends Turn {
   /** Genesis id at height 0. */
   readonly blockId: Bytes;
   readonly timeNs: bigint;
@@ -23,8 +22,6 @@ export interface ChainTip {
   readonly appHash: Bytes;
   /** The set that certified this block (at height 0: the genesis set). */
   readonly lastValidators: ValidatorSet;
-  /** The set of the next height. */
-  readonly validators: ValidatorSet;
   /** The set of the height after the next. */
   readonly nextValidators: ValidatorSet;
   /** Certificate of this block; null at height 0. */
@@ -33,8 +30,6 @@ export interface ChainTip {
   readonly proofDue: boolean;
   /** Consensus keys of the primaries of this block's height, by view; empty at height 0. */
   readonly primaries: readonly Bytes[];
-  /** Leaders that failed lately, by consensus key, and the height from which they lead again. */
-  readonly skipped: readonly { readonly key: Bytes; readonly untilHeight: bigint }[];
 }
 
 export function encodeChainTip(tip: ChainTip): Bytes {

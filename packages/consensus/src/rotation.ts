@@ -6,10 +6,21 @@
  */
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import type { Block } from './block.ts';
-import type { ChainTip } from './chain-tip.ts';
-import { faultsTolerated, indexOfKey } from './validator-set.ts';
+import { faultsTolerated, indexOfKey, type ValidatorSet } from './validator-set.ts';
 
-type Turn = Pick<ChainTip, 'height' | 'validators' | 'skipped'>;
+/** A leader that failed lately, by consensus key, and the height from which it leads again. */
+export interface SkippedLeader {
+  readonly key: Bytes;
+  readonly untilHeight: bigint;
+}
+
+/** What of a chain's tip decides who leads above it. */
+export interface Turn {
+  readonly height: bigint;
+  /** The set of the next height. */
+  readonly validators: ValidatorSet;
+  readonly skipped: readonly SkippedLeader[];
+}
 
 /** PB-22. Keys of the primaries of views 0, 1, 2 … at the height after `tip`; view v is led by entry v mod length. */
 export function primariesOf(tip: Turn, blocksPerTurn: number): readonly Bytes[] {
@@ -34,10 +45,10 @@ export function primaryIndex(tip: Turn, view: number, blocksPerTurn: number): nu
  * was committed. At most f leaders, the latest to fail, and never all of them.
  */
 export function skippedAfter(
-  tip: ChainTip,
+  tip: Turn & { readonly primaries: readonly Bytes[] },
   block: Pick<Block, 'header' | 'parentCertificate'>,
   skipBlocks: number,
-): ChainTip['skipped'] {
+): readonly SkippedLeader[] {
   const { height } = block.header;
   const failedViews = block.parentCertificate?.view ?? 0;
   const winner = tip.primaries[failedViews % Math.max(1, tip.primaries.length)];
