@@ -51,7 +51,7 @@ export interface Block {
 export interface Check {
   /** SHA-256 over scheme, key, message and signature: equal checks have equal ids. */
   readonly id: Bytes;
-  readonly scheme: 'ed25519' | 'capsule' | 'epochKey';
+  readonly scheme: 'ed25519' | 'capsule' | 'points' | 'epochKey';
   readonly key: Bytes;
   readonly message: Bytes;
   readonly signature: Bytes;

@@ -4,15 +4,15 @@
  * | statement | scheme | key | message | signature |
  * |---|---|---|---|---|
  * | a signature | ed25519 | public key | what was signed | 64 bytes |
- * | a capsule of this transaction | capsule | C | `['proof', chainId, suite, C̄, txc]` | c ‖ z |
- * | points of a grant | capsule | V_0 | `['points', V_1, …]` | empty |
+ * | a capsule of this transaction | capsule | C | `[chainId, suite, C̄, txc]` | c ‖ z |
+ * | points of a grant | points | V_0 | `[V_1, …]` | empty |
  * | an epoch key | epochKey | A | `[chainId, institution, epoch]` | c ‖ z |
  *
- * Messages of the last three are canonical CBOR.
+ * Messages of all but the first are canonical CBOR.
  */
 import { type Bytes, CodecError, concatBytes, utf8 } from '@yilian/crypto/bytes';
 import { parseCapsule, verifyCapsule } from '@yilian/crypto/capsule';
-import { type Cbor, decode, encode, withEncoding } from '@yilian/crypto/cbor';
+import { decode, encode, withEncoding } from '@yilian/crypto/cbor';
 import { type ChainContext, type Suite, bindChain } from '@yilian/crypto/context';
 import { type Curve, PointError } from '@yilian/crypto/curve';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
@@ -45,15 +45,15 @@ export function capsuleCheck(input: {
   readonly txc: Bytes;
   readonly proof: Bytes;
 }): Check {
-  const message = encode(['proof', input.chainId, input.suite, input.cBar, input.txc]);
+  const message = encode([input.chainId, input.suite, input.cBar, input.txc]);
   return makeCheck({ scheme: 'capsule', key: input.c, message, signature: input.proof });
 }
 
 /** `points`: at least one. */
 export function pointsCheck(points: readonly Bytes[]): Check {
   const [first = new Uint8Array(0), ...others] = points;
-  const message = encode(['points', ...others]);
-  return makeCheck({ scheme: 'capsule', key: first, message, signature: new Uint8Array(0) });
+  const message = encode(others);
+  return makeCheck({ scheme: 'points', key: first, message, signature: new Uint8Array(0) });
 }
 
 export function epochKeyCheck(input: {
@@ -118,30 +118,20 @@ export function runCheck(check: Check, tools: CheckTools): boolean {
 const RUNNERS: { readonly [S in Check['scheme']]: (check: Check, tools: CheckTools) => boolean } = {
   ed25519: ({ key, message, signature }, { verifySignature }) =>
     verifySignature({ publicKey: key, message, signature }),
-  capsule(check, { curve }) {
-    const message = decode(check.message);
-    return isPoints(message)
-      ? runPointsCheck(check, message, curve)
-      : runCapsuleCheck(check, message, curve);
-  },
+  capsule: (check, { curve }) => runCapsuleCheck(check, curve),
+  points: (check, { curve }) => runPointsCheck(check, curve),
   epochKey: (check, { curve }) => runEpochKeyCheck(check, curve),
 };
 
-function isPoints(message: Cbor): boolean {
-  return Array.isArray(message) && message[0] === 'points';
-}
-
-function runPointsCheck(check: Check, message: Cbor, curve: Curve): boolean {
-  const fields = new Fields(message, { min: 1, max: 64 });
-  fields.any();
+function runPointsCheck(check: Check, curve: Curve): boolean {
+  const fields = new Fields(decode(check.message), { min: 0, max: 63 });
   curve.parseG1(check.key);
-  for (let i = 1; i < fields.count; i++) curve.parseG1(fields.bytes(48));
+  for (let i = 0; i < fields.count; i++) curve.parseG1(fields.bytes(48));
   return check.signature.length === 0;
 }
 
-function runCapsuleCheck(check: Check, message: Cbor, curve: Curve): boolean {
-  const fields = Fields.of(message, 5);
-  fields.oneOf(['proof']);
+function runCapsuleCheck(check: Check, curve: Curve): boolean {
+  const fields = Fields.of(decode(check.message), 4);
   const context = { chainId: fields.name(), suite: fields.oneOf(SUITES) };
   const capsule = parseCapsule(curve, concatBytes(check.key, fields.bytes(48)));
   const txc = fields.bytes(32);

@@ -9,7 +9,7 @@ import type { Rejection } from './rejection.ts';
 export interface Check {
   /** SHA-256 over scheme, key, message and signature. */
   readonly id: Bytes;
-  readonly scheme: 'ed25519' | 'capsule' | 'epochKey';
+  readonly scheme: 'ed25519' | 'capsule' | 'points' | 'epochKey';
   readonly key: Bytes;
   readonly message: Bytes;
   readonly signature: Bytes;

@@ -7,7 +7,7 @@ import type { Check } from '@yilian/consensus/application';
 
 export type Statement = Pick<Check, 'scheme' | 'key' | 'message' | 'signature'>;
 
-const SCHEMES = ['ed25519', 'capsule', 'epochKey'] as const;
+const SCHEMES = ['ed25519', 'capsule', 'points', 'epochKey'] as const;
 const HEAD_BYTES = 9;
 
 export function encodeCheckFrame(checks: readonly Statement[]): Uint8Array<ArrayBuffer> {

@@ -92,7 +92,7 @@ describe("the platform's Ed25519", () => {
 describe('check frames', () => {
   test('hold what was put in, whatever the lengths', () => {
     const bytes = fc.uint8Array({ maxLength: 300 });
-    const scheme = fc.constantFrom<Check['scheme']>('ed25519', 'capsule', 'epochKey');
+    const scheme = fc.constantFrom<Check['scheme']>('ed25519', 'capsule', 'points', 'epochKey');
     const statement = fc.record({ scheme, key: bytes, message: bytes, signature: bytes });
     fc.assert(
       fc.property(fc.array(statement, { maxLength: 10 }), (statements) => {
