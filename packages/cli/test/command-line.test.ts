@@ -123,6 +123,9 @@ describe('a referral by commands alone', () => {
       '--keyword',
       'code|icd10#I63.9',
     ]);
+    // Progress beside the answer, so that --json stays one document.
+    for (const step of ['sealing', 'storing 1/2', 'signing', 'final 1/1'])
+      expect(issued.err).toContain(step);
     const [{ record, transaction }] = issued.json['records'] as [
       { record: string; transaction: string },
     ];

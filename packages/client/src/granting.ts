@@ -359,7 +359,11 @@ async function awaitAcknowledgements(
     const grant = value === undefined ? undefined : parseGrant(value);
     const acknowledged = grant === undefined ? 0 : acknowledgementsOf(grant);
     if (acknowledged !== known)
-      onProgress?.({ step: 'acknowledged', done: acknowledged, total: threshold });
+      onProgress?.({
+        step: 'acknowledged',
+        done: Math.min(acknowledged, threshold),
+        total: threshold,
+      });
     known = acknowledged;
     if (grant !== undefined && acknowledged >= threshold) return grant;
     const nowMs = platform.nowMs();

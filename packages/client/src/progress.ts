@@ -6,7 +6,6 @@ export interface Progress {
     | 'signing'
     | 'final'
     | 'granting'
-    | 'delivering'
     | 'acknowledged'
     | 'fetching'
     | 'access'

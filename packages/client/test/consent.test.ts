@@ -5,6 +5,7 @@ import type { Doctor } from '../src/doctor.ts';
 import { createKeyringSlot, importRecoveryKit } from '../src/keyring.ts';
 import { createPatient, type Patient } from '../src/patient.ts';
 import { monthsBackFrom, currentMonth } from '../src/patient-secrets.ts';
+import type { Progress } from '../src/progress.ts';
 import { findSection, readSection } from '../src/record-opening.ts';
 import { drawVisit } from '../src/visit-for-writing.ts';
 import { admitVisit } from '../src/visit-package.ts';
@@ -330,6 +331,39 @@ describe('records', () => {
       length += got.length;
     }
     expect(length).toBe(48 * 65_536);
+    await open.stored.dispose();
+  });
+
+  test('long work says how far it is: issuing, granting, opening', async () => {
+    const told: Progress[] = [];
+    const stepsTold = (): readonly string[] => {
+      const steps = [...new Set(told.map(({ step }) => step))];
+      const isForward = told.every(
+        ({ step, done, total }, at) =>
+          (total === undefined || done <= total) &&
+          told.slice(0, at).every((before) => before.step !== step || before.done <= done),
+      );
+      told.length = 0;
+      return isForward ? steps : ['backwards'];
+    };
+    const onProgress = (progress: Progress): void => void told.push(progress);
+    const patient = await cast.patient(`patient-${++patients}`);
+    const visit = await cast.visitAt(patient, 'community-1');
+    await author.issueRecord({ visit, draft: STROKE_DRAFT, onProgress });
+    expect(told.at(-1)).toEqual({ step: 'final', done: 1, total: 1 });
+    expect(stepsTold()).toEqual(['sealing', 'storing', 'signing', 'final']);
+    const { grantId } = await patient.grantAccess({
+      grantee: referred.id,
+      to: hoursFromNow(cast.platform, 1),
+      purpose: 'p',
+      onProgress,
+    });
+    expect(stepsTold()).toEqual(['granting', 'acknowledged']);
+    await referred.receiveGrant(grantId);
+    const [hit] = await referred.search(grantId);
+    if (hit === undefined) throw new Error('nothing was found');
+    const open = await referred.openRecord({ grantId, hit, purpose: 'p', onProgress });
+    expect(stepsTold()).toEqual(['fetching', 'access', 'shares', 'opening']);
     await open.stored.dispose();
   });
 });
