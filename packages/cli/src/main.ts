@@ -107,12 +107,16 @@ function report(argv: readonly string[], error: unknown): number {
   return exit;
 }
 
+/** A question to a node that hangs is nothing to wait for when the answer is out. */
+const UNANSWERED_MS_MAX = 1_000;
+
+function end(exit: number): void {
+  process.exitCode = exit;
+  setTimeout(() => process.exit(), UNANSWERED_MS_MAX).unref();
+}
+
 const argv = process.argv.slice(2);
 run(argv).then(
-  (exit) => {
-    process.exitCode = exit;
-  },
-  (error: unknown) => {
-    process.exitCode = report(argv, error);
-  },
+  (exit) => end(exit),
+  (error: unknown) => end(report(argv, error)),
 );
