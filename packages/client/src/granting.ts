@@ -60,8 +60,11 @@ export interface GrantInput {
   /** Hospitals whose node shall not be the search node, where there is another. */
   readonly visitedHospitals: readonly string[];
   readonly onProgress?: OnProgress;
-  /** Keeps what could not be delivered; called before the result is given or an error thrown. */
-  readonly onUndelivered?: (blobs: readonly UndeliveredBlob[]) => Promise<void>;
+  /**
+   * Keeps what of this grant is not delivered, in place of what it was told before: everything before the
+   * submission, what is left before the result is given or an error thrown.
+   */
+  readonly onUndelivered?: (grantId: GrantId, blobs: readonly UndeliveredBlob[]) => Promise<void>;
 }
 
 /** How a grant stands after it was made. */
@@ -279,9 +282,29 @@ async function putOnChain(
       }),
     );
   };
+  const until = Math.floor(network.platform.nowMs() / 1000) + DELIVERABLE_SECONDS;
+  const keep = async (which: readonly Delivery[]): Promise<void> => {
+    const blobs = which.map(({ node, name, blob }) => ({
+      grantId: made.grantId,
+      node: node.memberId,
+      name: blobName.format(name),
+      blob,
+      until,
+    }));
+    await onUndelivered?.(made.grantId, blobs);
+  };
+  // Before anybody hears of the grant: nobody could make its shares again if this device stopped now.
+  await keep(deliveries);
   // Nodes keep what comes before its grant is final; what they missed is sent again below.
   const early = deliverAll();
-  const final = await submitBody(network, reader, made.body, [first, ...others]);
+  let final: FinalTransaction;
+  try {
+    final = await submitBody(network, reader, made.body, [first, ...others]);
+  } catch (error) {
+    // Refused for good. Of one whose fate is unknown everything stays kept.
+    if (error instanceof RejectedError) await keep([]);
+    throw error;
+  }
   // Enough acknowledgements are enough: a silent node holds up nobody.
   const acknowledging = (): Promise<Grant> =>
     Promise.race([
@@ -292,22 +315,9 @@ async function putOnChain(
       }),
       early.then(() => new Promise<never>(() => undefined)),
     ]);
-  const keepLeft = async (): Promise<void> => {
-    const until = Math.floor(network.platform.nowMs() / 1000) + DELIVERABLE_SECONDS;
-    const left = deliveries.filter(
-      (each) => !['delivered', 'void'].includes(state.get(each) ?? ''),
-    );
-    await onUndelivered?.(
-      left.map(({ node, name, blob }) => ({
-        grantId: made.grantId,
-        node: node.memberId,
-        name: blobName.format(name),
-        blob,
-        until,
-      })),
-    );
-  };
-  // The grant is on chain: what is not delivered by the end, well or ill, is kept.
+  const keepLeft = (): Promise<void> =>
+    keep(deliveries.filter((each) => !['delivered', 'void'].includes(state.get(each) ?? '')));
+  // The grant is on chain: what is not delivered by the end, well or ill, stays kept.
   let grant: Grant;
   try {
     grant = await acknowledging();

@@ -259,7 +259,7 @@ export function createPatient(
         tokens: scopes.tokensOf(scope, input.keywords ?? []),
         visitedHospitals: [...new Set(visits().map(({ hospital }) => hospital))],
         ...(input.onProgress === undefined ? {} : { onProgress: input.onProgress }),
-        onUndelivered: (blobs) => keepUndelivered(keyring, blobs),
+        onUndelivered: (grantId, blobs) => keepUndelivered(keyring, grantId, blobs),
       });
     },
     deliverUndelivered: () => deliverUndelivered(network, keyring),

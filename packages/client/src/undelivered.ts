@@ -1,11 +1,12 @@
 /**
- * Blobs of a grant that a node did not take while the grant was made. Nobody can make a share again, so
- * they are kept in the keyring, sealed as they are, and sent later: until the key that a share is sealed
- * to is gone, two days after it was published.
+ * Blobs of a grant that its nodes have not taken. Nobody can make a share again, so they are kept in the
+ * keyring, sealed as they are, from before the grant is submitted, and sent later when the device or a
+ * node was down: until the key that a share is sealed to is gone, two days after it was published.
  */
 import { blobName } from '@yilian/api/parameter';
 import { ROUTES } from '@yilian/api/routes';
-import { toHex } from '@yilian/crypto/bytes';
+import { equalBytes, toHex } from '@yilian/crypto/bytes';
+import type { GrantId } from '@yilian/crypto/ids';
 import { NetworkError, ProblemError } from './failure.ts';
 import type { KeyringSlot, PatientKeyring, UndeliveredBlob } from './keyring.ts';
 import type { Network } from './network.ts';
@@ -55,14 +56,15 @@ async function send(network: Network, kept: UndeliveredBlob, now: number): Promi
 const idOf = (kept: UndeliveredBlob): string =>
   `${toHex(kept.grantId)}/${toHex(kept.node)}/${kept.name}`;
 
-/** Keeps what was not delivered. */
+/** Keeps what of a grant is not delivered yet, in place of what was kept of it before. */
 export async function keepUndelivered(
   slot: KeyringSlot<PatientKeyring>,
+  grantId: GrantId,
   blobs: readonly UndeliveredBlob[],
 ): Promise<void> {
-  if (blobs.length === 0) return;
-  const ids = new Set(blobs.map(idOf));
-  const others = slot.current.undelivered.filter((each) => !ids.has(idOf(each)));
+  const before = slot.current.undelivered;
+  const others = before.filter((each) => !equalBytes(each.grantId, grantId));
+  if (blobs.length === 0 && others.length === before.length) return;
   await slot.update({ ...slot.current, undelivered: [...others, ...blobs] });
 }
 

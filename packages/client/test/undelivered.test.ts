@@ -6,9 +6,13 @@ import {
   createKeyringSlot,
   decodeKeyring,
   encodeKeyring,
+  type PatientKeyring,
   type UndeliveredBlob,
 } from '../src/keyring.ts';
 import { createPatient, type Patient } from '../src/patient.ts';
+import { createMemoryStorage, type Fetch } from '../src/platform/platform.ts';
+import { connect } from '../src/connect.ts';
+import { toGrantId } from '@yilian/crypto/ids';
 import { deliverUndelivered, keepUndelivered } from '../src/undelivered.ts';
 import { type Cast, createCast, hoursFromNow, STROKE_DRAFT } from './support/cast.ts';
 import { startConsortium, type TestConsortium } from './support/consortium.ts';
@@ -86,6 +90,96 @@ describe('a holder that was down while a grant was made', () => {
   }, 120_000);
 });
 
+describe('a device that stops between submission and delivery', () => {
+  /** A patient on her own device, whose calls that `hangs` matches are never answered. */
+  function deviceOf(hangs: (method: string, url: URL) => boolean): {
+    readonly patient: Patient;
+    /** What its disk holds when it is switched off now. */
+    readonly disk: () => PatientKeyring;
+  } {
+    const { network: plain } = cast.connection;
+    const fetch: Fetch = (target, init) =>
+      hangs(init.method ?? 'GET', new URL(target))
+        ? new Promise(() => undefined)
+        : globalThis.fetch(target, init);
+    const platform = { ...cast.platform, fetch, storage: createMemoryStorage() };
+    const { network, reader } = connect({ platform, anchor: plain.anchor, nodes: plain.nodes });
+    const keyring: PatientKeyring = { ...patient.keyring.current, undelivered: [] };
+    let written = encodeKeyring(keyring);
+    const slot = createKeyringSlot(keyring, (next) => {
+      written = encodeKeyring(next);
+      return Promise.resolve();
+    });
+    return {
+      patient: createPatient(network, reader, slot),
+      disk: () => {
+        const read = decodeKeyring(written);
+        if (read.kind !== 'patient') throw new Error('another keyring');
+        return read;
+      },
+    };
+  }
+
+  test('loses nothing: the next run delivers every share, and the record opens', async () => {
+    const { network, reader } = cast.connection;
+    const isBlob = (method: string, url: URL): boolean =>
+      method === 'PUT' && url.pathname.includes('/blobs/');
+    const { patient: crashing, disk } = deviceOf(isBlob);
+    const grantIds = async (): Promise<readonly string[]> =>
+      (await patient.listGrants()).map((each) => toHex(each.grantId));
+    const before = await grantIds();
+    // It never comes back from this call.
+    void crashing
+      .grantAccess({ grantee: referred.id, to: hoursFromNow(cast.platform, 1), purpose: 'p' })
+      .catch(() => undefined);
+    await expect
+      .poll(async () => (await grantIds()).length, { timeout: 20_000 })
+      .toBeGreaterThan(before.length);
+    const kept = disk();
+    const [first] = kept.undelivered;
+    if (first === undefined) throw new Error('nothing was kept');
+    const grantId = toGrantId(first.grantId);
+    const onChain = await reader.grant(grantId, { fresh: true });
+    if (onChain === undefined) throw new Error('the grant is not on chain');
+    expect(onChain.holders.some(({ acknowledged }) => acknowledged)).toBe(false);
+    // Share, grantee's blob and copy of each holder.
+    expect(kept.undelivered).toHaveLength(3 * onChain.holders.length);
+
+    const later = createPatient(network, reader, createKeyringSlot(kept));
+    const { waiting, tooLate } = await later.deliverUndelivered();
+    expect({ waiting, tooLate }).toEqual({ waiting: [], tooLate: [] });
+    expect(later.keyring.current.undelivered).toEqual([]);
+    await expect
+      .poll(
+        async () =>
+          (await reader.grant(grantId, { fresh: true }))?.holders.every(
+            ({ acknowledged }) => acknowledged,
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe(true);
+    await referred.receiveGrant(grantId);
+    expect(await referred.search(grantId)).toHaveLength(1);
+  }, 60_000);
+
+  test('before the submission: the blobs are kept, and given up when no such grant comes', async () => {
+    const { patient: crashing, disk } = deviceOf(
+      (method, url) =>
+        (method === 'POST' && url.pathname.endsWith('/transactions')) || method === 'PUT',
+    );
+    void crashing
+      .grantAccess({ grantee: referred.id, to: hoursFromNow(cast.platform, 1), purpose: 'p' })
+      .catch(() => undefined);
+    await expect.poll(() => disk().undelivered.length, { timeout: 20_000 }).toBeGreaterThan(0);
+    const late = createKeyringSlot({
+      ...disk(),
+      undelivered: disk().undelivered.map((each) => ({ ...each, until: 1 })),
+    });
+    await deliverUndelivered(cast.connection.network, late);
+    expect(late.current.undelivered).toEqual([]);
+  }, 60_000);
+});
+
 describe('what is kept', () => {
   function slotWith(...blobs: readonly UndeliveredBlob[]): Patient['keyring'] {
     return createKeyringSlot({ ...patient.keyring.current, undelivered: blobs });
@@ -128,7 +222,12 @@ describe('what is kept', () => {
   test('stands there once, however often it is kept', async () => {
     const blob = await someBlob();
     const slot = slotWith(blob);
-    await keepUndelivered(slot, [{ ...blob, until: blob.until + 1 }]);
-    expect(slot.current.undelivered).toEqual([{ ...blob, until: blob.until + 1 }]);
+    const grantId = toGrantId(blob.grantId);
+    const other = { ...blob, grantId: cast.platform.randomBytes(16) };
+    await keepUndelivered(slot, toGrantId(other.grantId), [other]);
+    await keepUndelivered(slot, grantId, [{ ...blob, until: blob.until + 1 }]);
+    expect(slot.current.undelivered).toEqual([other, { ...blob, until: blob.until + 1 }]);
+    await keepUndelivered(slot, grantId, []);
+    expect(slot.current.undelivered).toEqual([other]);
   });
 });
