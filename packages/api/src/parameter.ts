@@ -81,20 +81,14 @@ export const optionalShortName: Parameter<string | null> = {
   absent: null,
 };
 
-/**
- * Lists of the ledger: member ids; [institution, epoch]; record ids of an institution and epoch; record
- * ids with a mark.
- */
-export type ListName = 'members' | 'epochs' | 'epoch-records' | 'marked';
+/** Lists of the ledger: member ids; [institution, epoch]; record ids of an institution and epoch. */
+export type ListName = 'members' | 'epochs' | 'epoch-records';
 
 export const listName: Parameter<ListName> = {
-  describe: 'members | epochs | epoch-records | marked',
-  pattern: /^(members|epochs|epoch-records|marked)$/,
+  describe: 'members | epochs | epoch-records',
+  pattern: /^(members|epochs|epoch-records)$/,
   format: (value) => value,
-  parse: (raw) =>
-    raw === 'members' || raw === 'epochs' || raw === 'epoch-records' || raw === 'marked'
-      ? raw
-      : null,
+  parse: (raw) => (raw === 'members' || raw === 'epochs' || raw === 'epoch-records' ? raw : null),
 };
 
 /** Prefix of a hashed state key in hexadecimal digits: 0 to 64 of them, `-` for the empty prefix. */

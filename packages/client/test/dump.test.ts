@@ -34,7 +34,7 @@ const WISH = 'canary-wish-of-the-doctor';
 const GRANT_PURPOSE = 'canary-purpose-of-the-grant';
 const KEYWORD = 'canary-keyword';
 
-const LISTS: readonly ListName[] = ['members', 'epochs', 'epoch-records', 'marked'];
+const LISTS: readonly ListName[] = ['members', 'epochs', 'epoch-records'];
 
 const root = mkdtempSync(join(tmpdir(), 'yilian-dump-'));
 const home = join(root, 'home');

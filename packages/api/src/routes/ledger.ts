@@ -125,7 +125,6 @@ export const getListing: Route<
   {
     readonly institution: string | null;
     readonly epoch: number;
-    readonly mark: 'package' | 'custodial' | null;
     readonly from: number;
   },
   null,
@@ -139,7 +138,6 @@ export const getListing: Route<
   query: {
     institution: optionalShortName,
     epoch: numberParameter(0xffffff, 0),
-    mark: optionalWord('package', 'custodial'),
     from: numberParameter(Number.MAX_SAFE_INTEGER, 0),
   },
   auth: { kind: 'none' },

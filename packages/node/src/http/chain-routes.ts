@@ -303,12 +303,11 @@ export function serveChain(
   });
 
   serveRoute(app, context, ROUTES.getListing, ({ params, query }) => {
-    const { from, institution, epoch, mark } = query;
+    const { from, institution, epoch } = query;
     const questions = {
       members: ['members', [from, LIST_ITEMS_MAX]],
       epochs: ['epochs', [from, LIST_ITEMS_MAX]],
       'epoch-records': ['epoch/records', [institution, epoch, from, LIST_ITEMS_MAX]],
-      marked: ['marked', [mark, from, LIST_ITEMS_MAX]],
     } as const;
     const [path, key] = questions[params.name];
     const result = ordering.query({ path, key: encode(key), height: 0n, prove: false });
