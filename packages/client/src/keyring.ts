@@ -10,6 +10,7 @@ import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { bindChain, type ChainContext } from '@yilian/crypto/context';
 import { type Curve, randomScalar, SCALAR_BYTES } from '@yilian/crypto/curve';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 import { hkdf } from '@yilian/crypto/hash';
 import { deriveHpkeKeyPair, type HpkePrivateKey, type HpkePublicKey } from '@yilian/crypto/hpke';
 import { type PublicKey, publicKey, sign } from '@yilian/crypto/signature';
@@ -185,11 +186,13 @@ export function exportRecoveryKit(keyring: PatientKeyring): Bytes {
 
 /** A keyring that knows nothing but K_patient and a. @throws ClientError `badKeyring` */
 export function importRecoveryKit(kit: Bytes): PatientKeyring {
-  const [chainId, patientSecret, scalar] = readItems(decodeOrRefuse(kit), 3);
-  return emptyPatientKeyring({
-    chainId: readText(chainId),
-    patientSecret: readBytes(patientSecret, SECRET_BYTES),
-    scalar: readBytes(scalar, SCALAR_BYTES),
+  return readOrRefuse(kit, (value) => {
+    const fields = Fields.of(value, 3);
+    return emptyPatientKeyring({
+      chainId: fields.text(),
+      patientSecret: fields.bytes(SECRET_BYTES),
+      scalar: fields.bytes(SCALAR_BYTES),
+    });
   });
 }
 
@@ -278,49 +281,58 @@ function memberItems(keyring: MemberKeyring): Cbor {
 
 /** @throws ClientError `badKeyring` */
 export function decodeKeyring(bytes: Bytes): Keyring {
-  const value = decodeOrRefuse(bytes);
-  const [kind] = Array.isArray(value) ? (value as readonly Cbor[]) : [];
-  if (kind === 'patient') return readPatient(value);
-  if (kind === 'member') return readMember(value);
-  return refuse();
+  return readOrRefuse(bytes, (value) => {
+    const fields = new Fields(value, { min: 11, max: 12 });
+    const kind = fields.oneOf(['patient', 'member']);
+    fields.checkCount(kind === 'patient' ? 12 : 11);
+    return kind === 'patient' ? readPatient(fields) : readMember(fields);
+  });
 }
 
-function readPatient(value: Cbor): PatientKeyring {
-  const items = readItems(value, 12);
+function readOrRefuse<T>(bytes: Bytes, read: (value: Cbor) => T): T {
+  try {
+    return read(decode(bytes, { bytesMax: 16 * 1024 * 1024, depthMax: 8 }));
+  } catch (error) {
+    if (!(error instanceof CodecError)) throw error;
+    throw new ClientError('badKeyring', 'these bytes are not a keyring');
+  }
+}
+
+function readPatient(fields: Fields): PatientKeyring {
   return {
     kind: 'patient',
-    chainId: readText(items[1]),
-    patientSecret: readBytes(items[2], SECRET_BYTES),
-    scalar: readBytes(items[3], SCALAR_BYTES),
-    identity: readText(items[4]),
-    certificate: items[5] === null ? null : readBytes(items[5]),
-    certificateSalt: items[6] === null ? null : readBytes(items[6], 32),
-    visits: readItems(items[7]).map((each) => {
-      const [hospital, counter, month] = readItems(each, 3);
-      return { hospital: readText(hospital), counter: readCount(counter), month: readText(month) };
+    chainId: fields.text(),
+    patientSecret: fields.bytes(SECRET_BYTES),
+    scalar: fields.bytes(SCALAR_BYTES),
+    identity: fields.text(),
+    certificate: fields.orNull((own) => own.bytes()),
+    certificateSalt: fields.orNull((own) => own.bytes(32)),
+    visits: fields.list(ANY_COUNT, (list) => {
+      const visit = list.nested(3);
+      return { hospital: visit.text(), counter: visit.whole(), month: visit.text() };
     }),
-    drawnVisits: readItems(items[8]).map((each) => readBytes(each)),
-    handles: readCount(items[9]),
-    authorities: readItems(items[10]).map((each) => {
-      const [name, patientKey, labels, mayGrant] = readItems(each, 4);
+    drawnVisits: fields.list(ANY_COUNT, (list) => list.bytes()),
+    handles: fields.whole(),
+    authorities: fields.list(ANY_COUNT, (list) => {
+      const authority = list.nested(4);
       return {
-        name: readText(name),
-        patientKey: readBytes(patientKey, 48),
-        labels: readItems(labels).map((pair) => {
-          const [label, conditionalKey] = readItems(pair, 2);
-          return { label: readBytes(label), conditionalKey: readBytes(conditionalKey, 96) };
+        name: authority.text(),
+        patientKey: authority.bytes(48),
+        labels: authority.list(ANY_COUNT, (labels) => {
+          const pair = labels.nested(2);
+          return { label: pair.bytes(), conditionalKey: pair.bytes(96) };
         }),
-        mayGrant: mayGrant === true,
+        mayGrant: authority.flag(),
       };
     }),
-    undelivered: readItems(items[11]).map((each) => {
-      const [grantId, node, name, blob, until] = readItems(each, 5);
+    undelivered: fields.list(ANY_COUNT, (list) => {
+      const blob = list.nested(5);
       return {
-        grantId: readBytes(grantId, 16),
-        node: readBytes(node, 32),
-        name: readText(name),
-        blob: readBytes(blob),
-        until: readCount(until),
+        grantId: blob.bytes(16),
+        node: blob.bytes(32),
+        name: blob.text(),
+        blob: blob.bytes(),
+        until: blob.whole(),
       };
     }),
   };
@@ -328,54 +340,21 @@ function readPatient(value: Cbor): PatientKeyring {
 
 const ROLES: readonly Role[] = ['regulator', 'hospital', 'node', 'doctor', 'department', 'store'];
 
-function readMember(value: Cbor): MemberKeyring {
-  const items = readItems(value, 11);
-  const role = ROLES.find((each) => each === items[2]) ?? refuse();
+function readMember(fields: Fields): MemberKeyring {
   return {
     kind: 'member',
-    chainId: readText(items[1]),
-    role,
-    institution: readText(items[3]),
-    operator: readText(items[4]),
-    name: readText(items[5]),
-    signingSeed: readBytes(items[6], SECRET_BYTES),
-    hpkeSeed: readBytes(items[7], SECRET_BYTES),
-    certificate: items[8] === null ? null : readBytes(items[8]),
-    grants: readItems(items[9]).map((each) => {
-      const [grantId, share] = readItems(each, 2);
-      return { grantId: readBytes(grantId, 16), share: readBytes(share) };
+    chainId: fields.text(),
+    role: fields.oneOf(ROLES),
+    institution: fields.text(),
+    operator: fields.text(),
+    name: fields.text(),
+    signingSeed: fields.bytes(SECRET_BYTES),
+    hpkeSeed: fields.bytes(SECRET_BYTES),
+    certificate: fields.orNull((own) => own.bytes()),
+    grants: fields.list(ANY_COUNT, (list) => {
+      const grant = list.nested(2);
+      return { grantId: grant.bytes(16), share: grant.bytes() };
     }),
-    evidence: readItems(items[10]).map((each) => readBytes(each)),
+    evidence: fields.list(ANY_COUNT, (list) => list.bytes()),
   };
-}
-
-function refuse(): never {
-  throw new ClientError('badKeyring', 'these bytes are not a keyring');
-}
-
-function decodeOrRefuse(bytes: Bytes): Cbor {
-  try {
-    return decode(bytes, { bytesMax: 16 * 1024 * 1024, depthMax: 8 });
-  } catch (error) {
-    if (error instanceof CodecError) return refuse();
-    throw error;
-  }
-}
-
-function readItems(value: Cbor | undefined, count?: number): readonly Cbor[] {
-  if (!Array.isArray(value) || (count !== undefined && value.length !== count)) return refuse();
-  return value;
-}
-
-function readText(value: Cbor | undefined): string {
-  return typeof value === 'string' ? value : refuse();
-}
-
-function readCount(value: Cbor | undefined): number {
-  return typeof value === 'number' && value >= 0 ? value : refuse();
-}
-
-function readBytes(value: Cbor | undefined, length?: number): Bytes {
-  if (!(value instanceof Uint8Array)) return refuse();
-  return length === undefined || value.length === length ? value : refuse();
 }
