@@ -18,7 +18,7 @@ import { deriveMemberId } from '@yilian/ledger/ids';
 import { toPid } from '@yilian/crypto/ids';
 import { createLedger, type Ledger } from '@yilian/ledger/ledger';
 import { encodeTransaction } from '@yilian/ledger/transaction-codec';
-import { type ChainStore, createChainStore } from '@yilian/node/storage/chain-store';
+import { type ChainStore, createChainStore, STATE_SPACE } from '@yilian/node/storage/chain-store';
 import { openLmdbStore } from '@yilian/node/storage/lmdb-store';
 import type { BenchOptions } from './bench-options.ts';
 import { createReport, figure, ratio, type Report } from './report.ts';
@@ -146,7 +146,11 @@ export async function benchLedger(options: BenchOptions): Promise<Report> {
   const database = openLmdbStore(directory);
   try {
     const store = createChainStore(database);
-    const ledger = createLedger({ reader: store.state, hash: (bytes) => primitives.sha256(bytes) });
+    const ledger = createLedger({
+      reader: store.state,
+      space: STATE_SPACE,
+      hash: (bytes) => primitives.sha256(bytes),
+    });
     ledger.initChain({
       chainId: CHAIN_ID,
       timeNs: BigInt(START_SECONDS) * 1_000_000_000n,

@@ -45,6 +45,8 @@ export const APP_VERSION = 1n;
 export interface LedgerOptions {
   /** The store as the last `commit` left it. */
   readonly reader: StateReader;
+  /** First byte of every key that is read or written: the driver's, beside keys of its own. Default: none. */
+  readonly space?: number;
   /** SHA-256; a node passes its native one. */
   readonly hash?: HashFunction;
 }
@@ -87,7 +89,7 @@ function secondsOf(timeNs: bigint): number {
 
 export function createLedger(options: LedgerOptions): Ledger {
   const hash = options.hash ?? sha256;
-  const disk = readerStore(options.reader);
+  const disk = readerStore(options.reader, options.space);
   const diskMeta = createMetaReader(disk);
   /** The genesis state, until the first commit has written it. */
   let genesisOverlay: Overlay | undefined;
@@ -251,7 +253,7 @@ export function createLedger(options: LedgerOptions): Ledger {
       finalized = undefined;
       pending = undefined;
       reads = undefined;
-      return { writes: all.toWriteBatch(), retainHeight: 0n };
+      return { writes: all.toWriteBatch(options.space), retainHeight: 0n };
     },
 
     query(query) {

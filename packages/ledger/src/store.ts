@@ -72,8 +72,17 @@ export function readNumber(bytes: Bytes, offset: number): number {
   return value;
 }
 
-export function readerStore(reader: StateReader): Store {
-  return { get: (key) => reader.get(keyToBytes(key)) };
+/** A key as the driver stores it: behind the byte of its own choice, if it gave one. */
+function toStored(key: string, space: number | undefined): Bytes {
+  if (space === undefined) return keyToBytes(key);
+  const bytes = new Uint8Array(key.length + 1);
+  bytes[0] = space;
+  for (let i = 0; i < key.length; i++) bytes[i + 1] = key.charCodeAt(i);
+  return bytes;
+}
+
+export function readerStore(reader: StateReader, space?: number): Store {
+  return { get: (key) => reader.get(toStored(key, space)) };
 }
 
 /** Changes above a store. What it read is remembered too: an overlay lives for one block at most. */
@@ -124,12 +133,12 @@ export class Overlay implements Store {
     for (const [key, value] of upper.#changes) this.#changes.set(key, value);
   }
 
-  toWriteBatch(): WriteBatch {
+  toWriteBatch(space?: number): WriteBatch {
     const puts: { key: Bytes; value: Bytes }[] = [];
     const deletes: Bytes[] = [];
     for (const [key, value] of this.#changes) {
-      if (value === undefined) deletes.push(keyToBytes(key));
-      else puts.push({ key: keyToBytes(key), value });
+      if (value === undefined) deletes.push(toStored(key, space));
+      else puts.push({ key: toStored(key, space), value });
     }
     return { puts, deletes };
   }

@@ -36,7 +36,7 @@ import { openChain } from './ordering/open-chain.ts';
 import { createPbftDriver } from './ordering/pbft-driver.ts';
 import type { Peers, PeerStatus } from './peers/peers.ts';
 import { type AppendFile, openAppendFile } from './storage/append-file.ts';
-import { createChainStore } from './storage/chain-store.ts';
+import { createChainStore, STATE_SPACE } from './storage/chain-store.ts';
 import { lockDirectory } from './storage/directory-lock.ts';
 import { type KeyValueStore, StorageError } from './storage/key-value-store.ts';
 import { openLmdbStore } from './storage/lmdb-store.ts';
@@ -228,7 +228,11 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
   });
   const chain = createChainStore(store);
   if (log.cutTail) onEvent({ level: 'info', event: 'tornTailCut' });
-  const application: Application = createLedger({ reader: chain.state, hash: sha256 });
+  const application: Application = createLedger({
+    reader: chain.state,
+    space: STATE_SPACE,
+    hash: sha256,
+  });
   const pool = createCheckPool({
     workers: settings.verificationWorkers,
     onFailure: (error) => onEvent({ level: 'error', event: 'workerDied', reason: String(error) }),

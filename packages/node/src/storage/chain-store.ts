@@ -29,7 +29,8 @@ import { decode, encode } from '@yilian/crypto/cbor';
 import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 import { type Entry, type KeyValueStore, StorageError } from './key-value-store.ts';
 
-const STATE = Uint8Array.of(0x01);
+/** First byte of the application's keys: it writes them so itself, which spares a copy of each. */
+export const STATE_SPACE = 0x01;
 const TIP_KEY = Uint8Array.of(0x02, 0x00);
 const GENESIS_KEY = Uint8Array.of(0x02, 0x01);
 const HEADER = Uint8Array.of(0x03);
@@ -43,7 +44,7 @@ export interface StoredHeader {
 }
 
 export interface ChainStore {
-  /** The application's view of its own keys. */
+  /** The application's view of its own keys, all of which begin with `STATE_SPACE`. */
   readonly state: { get(key: Bytes): Bytes | undefined };
   /** Undefined before the first block. */
   tip(): ChainTip | undefined;
@@ -67,13 +68,6 @@ export interface ChainStore {
 
 function keyOf(space: Bytes, height: bigint): Bytes {
   return concatBytes(space, u64be(height));
-}
-
-function stateKey(key: Bytes): Bytes {
-  const prefixed = new Uint8Array(key.length + 1);
-  prefixed[0] = STATE[0] ?? 0;
-  prefixed.set(key, 1);
-  return prefixed;
 }
 
 function damaged(what: string, cause?: unknown): StorageError {
@@ -100,11 +94,13 @@ function decodeOutcomes(bytes: Bytes): readonly Outcome[] {
   });
 }
 
-function stateWrites({ puts, deletes }: WriteBatch): { puts: Entry[]; deletes: Bytes[] } {
-  return {
-    puts: puts.map(({ key, value }) => ({ key: stateKey(key), value })),
-    deletes: deletes.map(stateKey),
-  };
+function assertStateKey(key: Bytes): void {
+  if (key[0] !== STATE_SPACE) throw new Error('assertion: a key of the application is not its own');
+}
+
+function assertStateKeys({ puts, deletes }: WriteBatch): void {
+  for (const { key } of puts) assertStateKey(key);
+  deletes.forEach(assertStateKey);
 }
 
 function decodeStored<T>(bytes: Bytes, read: (bytes: Bytes) => T): T {
@@ -125,7 +121,12 @@ export function createChainStore(store: KeyValueStore): ChainStore {
     });
   };
   return {
-    state: { get: (key) => store.get(stateKey(key)) },
+    state: {
+      get: (key) => {
+        assertStateKey(key);
+        return store.get(key);
+      },
+    },
     tip: () => {
       const bytes = store.get(TIP_KEY);
       return bytes === undefined ? undefined : decodeStored(bytes, decodeChainTip);
@@ -140,15 +141,19 @@ export function createChainStore(store: KeyValueStore): ChainStore {
     commitBlock: async ({ decided, tip, writes, outcomes }) => {
       const { block, certificate } = decided;
       const { height } = block.header;
-      const { puts, deletes } = stateWrites(writes);
+      assertStateKeys(writes);
+      const puts: Entry[] = [...writes.puts];
       const stored = encode([encodeSignedHeader(block), encodeCertificate(certificate)]);
       puts.push({ key: keyOf(HEADER, height), value: stored });
       puts.push({ key: keyOf(BODY, height), value: encodeBody(block) });
       puts.push({ key: keyOf(OUTCOMES, height), value: encodeOutcomes(outcomes) });
       puts.push({ key: TIP_KEY, value: encodeChainTip(tip) });
-      await store.write({ puts, deletes });
+      await store.write({ puts, deletes: writes.deletes });
     },
-    commitState: (writes) => store.write(stateWrites(writes)),
+    commitState: async (writes) => {
+      assertStateKeys(writes);
+      await store.write(writes);
+    },
     header: readHeader,
     block: (height) => {
       const stored = readHeader(height);
