@@ -1,7 +1,7 @@
 /// <reference types="node" />
 /**
- * The primitives of crypto/primitives on OpenSSL. Everything answers at once, but for the digest of
- * large inputs.
+ * The primitives of crypto/primitives on OpenSSL. Everything answers at once, but for large chunks of a
+ * record that a second thread seals (sealing-lane.ts).
  * `authTagLength` is always given: without it Node takes tags of 4 bytes.
  */
 import {
@@ -12,33 +12,18 @@ import {
   type KeyObject,
   hash as hashAtOnce,
   verify,
-  webcrypto,
 } from 'node:crypto';
-import { assertAeadInput, type Eventual, type SyncAead, TAG_BYTES } from '@yilian/crypto/aead';
+import { availableParallelism } from 'node:os';
+import { assertAeadInput, type SyncAead, TAG_BYTES } from '@yilian/crypto/aead';
 import type { Bytes } from '@yilian/crypto/bytes';
-import type { Primitives } from '@yilian/crypto/primitives';
+import type { Primitives, SyncPrimitives } from '@yilian/crypto/primitives';
 import { precheckSignature, type SignatureClaim } from '@yilian/crypto/signature';
-
-/** The same memory without Buffer's own `slice`, which shares where Uint8Array's copies. */
-function plain(buffer: Buffer): Bytes {
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
-}
-
-function algorithmOf(key: Bytes): 'aes-128-gcm' | 'aes-256-gcm' {
-  return key.length === 16 ? 'aes-128-gcm' : 'aes-256-gcm';
-}
+import { releasable } from './chunk-memory.ts';
+import { algorithmOf, plain, sealLeafHere, sealParts } from './node-sealing.ts';
+import { createSealingLane, LANE_BYTES_MIN } from './sealing-lane.ts';
 
 const nodeAead: SyncAead = {
-  sealParts(input) {
-    assertAeadInput(input);
-    const cipher = createCipheriv(algorithmOf(input.key), input.key, input.nonce, {
-      authTagLength: TAG_BYTES,
-    });
-    cipher.setAAD(input.associatedData);
-    const ciphertext = cipher.update(input.plaintext);
-    cipher.final();
-    return { ciphertext: plain(ciphertext), tag: plain(cipher.getAuthTag()) };
-  },
+  sealParts,
   open(input) {
     assertAeadInput(input);
     const end = input.sealed.length - TAG_BYTES;
@@ -68,49 +53,6 @@ function sha256(...parts: readonly Bytes[]): Bytes {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
   return plain(hash.digest());
-}
-
-/** Below this a copy and two changes of thread cost more than hashing at once. */
-const DIGEST_ELSEWHERE_BYTES_MIN = 131_072;
-/** Above this the copy costs memory that no chunk of a record asks for. */
-const DIGEST_ELSEWHERE_BYTES_MAX = 2_097_152;
-
-/** Digests under way on other threads; one more is made at once, so that no thread waits for another. */
-const DIGESTS_ELSEWHERE_MAX = 3;
-
-/**
- * Large inputs are hashed on libuv's threads, through WebCrypto, as long as those keep up. WebCrypto
- * copies its input before it returns, so one buffer joins the parts of all calls.
- */
-function createDigest(): Primitives['digest'] {
-  let joined = new Uint8Array(0);
-  let elsewhere = 0;
-
-  async function digestElsewhere(input: Uint8Array<ArrayBuffer>): Promise<Bytes> {
-    elsewhere++;
-    try {
-      return new Uint8Array(await webcrypto.subtle.digest('SHA-256', input));
-    } finally {
-      elsewhere--;
-    }
-  }
-
-  return (...parts): Eventual<Bytes> => {
-    const length = parts.reduce((sum, part) => sum + part.length, 0);
-    if (
-      length < DIGEST_ELSEWHERE_BYTES_MIN ||
-      length > DIGEST_ELSEWHERE_BYTES_MAX ||
-      elsewhere >= DIGESTS_ELSEWHERE_MAX
-    )
-      return sha256(...parts);
-    if (joined.length < length) joined = new Uint8Array(length);
-    let offset = 0;
-    for (const part of parts) {
-      joined.set(part, offset);
-      offset += part.length;
-    }
-    return digestElsewhere(joined.subarray(0, length));
-  };
 }
 
 function encryptBlocks(key: Bytes, blocks: Bytes): Bytes {
@@ -145,13 +87,24 @@ function verifySignature(claim: SignatureClaim): boolean {
   }
 }
 
-/** A platform that answers everything at once but the digest of large inputs. */
-export interface NodePrimitives extends Primitives {
-  readonly aead: SyncAead;
-  readonly verifySignature: (claim: SignatureClaim) => boolean;
-}
+/** A platform that answers everything at once but the sealing of large chunks. */
+export type NodePrimitives = SyncPrimitives & Required<Pick<Primitives, 'sealLeaf'>>;
 
 /** OpenSSL through `node:crypto`; the same values as `purePrimitives`. */
 export function createNodePrimitives(): NodePrimitives {
-  return { sha256, digest: createDigest(), aead: nodeAead, encryptBlocks, verifySignature };
+  const lane = availableParallelism() > 1 ? createSealingLane() : null;
+  return {
+    sha256,
+    digest: sha256,
+    aead: nodeAead,
+    sealLeaf(input) {
+      assertAeadInput(input);
+      const underWay = lane?.offer(input) ?? null;
+      if (underWay !== null) return underWay;
+      const sealed = sealLeafHere(input);
+      return input.plaintext.length < LANE_BYTES_MIN ? sealed : releasable(sealed);
+    },
+    encryptBlocks,
+    verifySignature,
+  };
 }

@@ -35,7 +35,7 @@ async function seal(
       context: { ...context, suite },
       primitives,
       randomBytes: seededBytes(1),
-      sink: (chunk) => void parts.push(...chunk),
+      sink: (chunk) => void parts.push(...chunk.map((part) => part.slice())),
     },
     standardSections,
     { patientSlots: [{ slotKey: recordSlotKey, opens: 'record' }] },

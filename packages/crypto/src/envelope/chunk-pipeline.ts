@@ -1,23 +1,22 @@
 /**
- * Between sealing and the sink: while another thread hashes a chunk, the next one is sealed already.
+ * Between sealing and the sink: while another thread works on a chunk, the next one is begun already.
  * A chunk goes to the sink only when its leaf hash is known and its predecessor was taken, so the body
- * never runs ahead of its hashes, and what is hashed is what is written. A platform that hashes at
+ * never runs ahead of its hashes, and what is hashed is what is written. A platform that answers at
  * once never queues anything.
  */
-import type { Eventual, SealedParts } from '../aead.ts';
+import type { Eventual } from '../aead.ts';
 import type { Bytes } from '../bytes.ts';
-import { LEAF_PREFIX } from '../merkle.ts';
-import type { Primitives } from '../primitives.ts';
+import type { SealedLeaf } from '../primitives.ts';
 
-/** Sealed chunks held in memory at a time; two keep two threads busy, the rest evens out their pace. */
+/** Chunks under way or held at a time; two keep two threads busy, the rest evens out their pace. */
 export const CHUNKS_AHEAD_MAX = 4;
 
 export interface ChunkPipeline {
   /**
    * Takes the next chunk; done when there is room for another.
-   * @throws (also later, or from `finish`) whatever digest or sink threw, the earliest chunk's first
+   * @throws (also later, or from `finish`) why a chunk was not sealed or not taken, the earliest first
    */
-  put(chunk: SealedParts): Eventual<void>;
+  put(chunk: Eventual<SealedLeaf>): Eventual<void>;
   /** Leaf hashes of all chunks in their order, after the sink has taken the last. */
   finish(): Promise<readonly Bytes[]>;
   /** After a failure: keeps the rest from the sink and waits for what is under way. Never throws. */
@@ -26,34 +25,34 @@ export interface ChunkPipeline {
 
 /** @param sink is never called while an earlier call is still under way */
 export function createChunkPipeline(
-  digest: Primitives['digest'],
   sink: (parts: readonly Bytes[]) => Eventual<void>,
 ): ChunkPipeline {
   const leafHashes: Bytes[] = [];
   const ahead: Promise<void>[] = [];
   let abandoned = false;
 
+  function pass({ ciphertext, tag, leafHash, release }: SealedLeaf): Eventual<void> {
+    leafHashes.push(leafHash);
+    const taken = sink([ciphertext, tag]);
+    if (release === undefined) return taken;
+    if (taken instanceof Promise) return taken.then(release);
+    return release();
+  }
+
   async function deliver(
-    { ciphertext, tag }: SealedParts,
-    leafHash: Eventual<Bytes>,
+    chunk: Eventual<SealedLeaf>,
     predecessor: Promise<void> | undefined,
   ): Promise<void> {
     // Together, so that neither can fail while nobody listens.
-    const [known] = await Promise.all([leafHash, predecessor]);
+    const [sealed] = await Promise.all([chunk, predecessor]);
     if (abandoned) return;
-    leafHashes.push(known);
-    await sink([ciphertext, tag]);
+    await pass(sealed);
   }
 
   return {
     put(chunk) {
-      const { ciphertext, tag } = chunk;
-      const leafHash = digest(LEAF_PREFIX, ciphertext, tag);
-      if (ahead.length === 0 && leafHash instanceof Uint8Array) {
-        leafHashes.push(leafHash);
-        return sink([ciphertext, tag]);
-      }
-      const delivery = deliver(chunk, leafHash, ahead.at(-1));
+      if (ahead.length === 0 && !(chunk instanceof Promise)) return pass(chunk);
+      const delivery = deliver(chunk, ahead.at(-1));
       // Awaited in `put`, `finish` or `abandon`, which may be long after it failed.
       delivery.catch(() => undefined);
       ahead.push(delivery);

@@ -1,15 +1,15 @@
 /**
  * Seals a record of any size in constant memory: sections stream in, ciphertext streams out, the
  * header comes last because it holds what only the whole can tell (roots, counts, lengths).
- * Memory: one chunk, and as many more as the platform hashes elsewhere at a time (chunk-pipeline.ts),
+ * Memory: one chunk, and as many more as the platform has under way at a time (chunk-pipeline.ts),
  * and 32 bytes per chunk written.
  */
-import { type Eventual, keyBytesOf } from '../aead.ts';
+import { type Eventual, keyBytesOf, type SealedParts, TAG_BYTES } from '../aead.ts';
 import { type Bytes, type RandomBytes, equalBytes } from '../bytes.ts';
 import { type Cbor, encode } from '../cbor.ts';
 import type { HpkePublicKey } from '../hpke.ts';
-import { HASH_BYTES, hashLeaf, rootOfLeafHashes } from '../merkle.ts';
-import type { Primitives } from '../primitives.ts';
+import { HASH_BYTES, hashLeaf, LEAF_PREFIX, rootOfLeafHashes } from '../merkle.ts';
+import type { Primitives, SealedLeaf } from '../primitives.ts';
 import { type Authorship, sealAuthorship } from './authorship.ts';
 import { bodyBytesOf, chunkInput } from './chunk.ts';
 import { createChunkPipeline } from './chunk-pipeline.ts';
@@ -47,8 +47,9 @@ import type { SlotContent } from './slot-format.ts';
 import { sealAuthorSlot, sealPatientSlots } from './slots.ts';
 
 /**
- * Takes the body in order; the parts of one call belong together. Awaited before the next call. When
- * `writeSection` has failed, no further call follows.
+ * Takes the body in order; the parts of one call belong together and are valid until it is through: a
+ * sink that keeps them copies them. Awaited before the next call. When `writeSection` has failed, no
+ * further call follows.
  */
 export type BodySink = (parts: readonly Bytes[]) => Eventual<void>;
 
@@ -175,12 +176,20 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
     written.push({ facts, descriptor });
   }
 
+  /** For platforms without `sealLeaf`. */
+  function hashed(parts: SealedParts): Eventual<SealedLeaf> {
+    const leafHash = primitives.digest(LEAF_PREFIX, parts.ciphertext, parts.tag);
+    return leafHash instanceof Uint8Array
+      ? { ...parts, leafHash }
+      : leafHash.then((known) => ({ ...parts, leafHash: known }));
+  }
+
   async function sealChunks(
     path: string,
     contentKey: Bytes,
     stream: ByteStream,
   ): Promise<{ chunks: readonly Bytes[]; finalChunkBytes: number }> {
-    const pipeline = createChunkPipeline(primitives.digest, sink);
+    const pipeline = createChunkPipeline(sink);
     let index = 0;
     let finalChunkBytes = 0;
     try {
@@ -189,9 +198,11 @@ export function createRecordWriter(options: RecordWriterOptions): RecordWriter {
           throw new EnvelopeError('notSealable', 'a record has too many chunks');
         const place = { path, index: index++, isFinal };
         const input = { ...chunkInput(context, contentKey, place), plaintext: bytes };
-        const sealed = await primitives.aead.sealParts(input);
-        if (isFinal) finalChunkBytes = sealed.ciphertext.length + sealed.tag.length;
-        await pipeline.put(sealed);
+        if (isFinal) finalChunkBytes = bytes.length + TAG_BYTES;
+        // Either way `bytes` was read before the next chunk is asked for.
+        await pipeline.put(
+          primitives.sealLeaf?.(input) ?? hashed(await primitives.aead.sealParts(input)),
+        );
       }
       return { chunks: await pipeline.finish(), finalChunkBytes };
     } catch (error) {
