@@ -3,6 +3,7 @@
  * Needs Chromium at YILIAN_CHROMIUM (default /usr/bin/chromium): missing is a failure in CI, a skip elsewhere.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
@@ -39,11 +40,14 @@ const STEPS = [
 describe.skipIf(!available)('the page in Chromium', () => {
   const home = mkdtempSync(join(tmpdir(), 'yilian-page-'));
   let consortium: SupervisorProcess | undefined;
+  const taken = createServer();
   let browser: Browser;
   let page: Page;
   const complaints: string[] = [];
 
   beforeAll(async () => {
+    // A port that a node would take is somebody else's: the page must find the node where it went.
+    taken.on('error', () => undefined).listen(19_090, '127.0.0.1');
     consortium = new SupervisorProcess({ home });
     const url = await consortium.url();
     browser = await chromium.launch({ executablePath: EXECUTABLE, args: FLAGS });
@@ -55,6 +59,7 @@ describe.skipIf(!available)('the page in Chromium', () => {
   afterAll(async () => {
     await browser?.close();
     await consortium?.send('SIGTERM');
+    taken.close();
     rmSync(home, { recursive: true, force: true });
   });
 

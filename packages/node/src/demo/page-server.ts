@@ -41,11 +41,12 @@ function isLocalOrigin(origin: string | undefined): boolean {
 export async function createPageServer(options: PageServerOptions): Promise<FastifyInstance> {
   const { facts, children } = options;
   const app = Fastify({ logger: false, bodyLimit: 4096, forceCloseConnections: true });
-  const nodes = children.map(({ url }) => url).join(' ');
   app.addHook('onRequest', async (request, reply) => {
     const isLocal =
       LOCAL_HOST.test(request.headers.host ?? '') && isLocalOrigin(request.headers.origin);
     if (!isLocal) return sendProblem(reply, createProblem('originNotAllowed'));
+    // Asked anew: a node whose port was taken answers at another one since it started.
+    const nodes = children.map(({ url }) => url).join(' ');
     void reply.headers({
       'x-content-type-options': 'nosniff',
       'referrer-policy': 'no-referrer',
