@@ -2,6 +2,7 @@
  * The nodes as processes of their own: spawn, stop, kill, start again. A child that dies stays dead
  * until somebody starts it: the page shows what a consortium does without it.
  */
+import { createHash } from 'node:crypto';
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
   mkdirSync,
@@ -19,8 +20,9 @@ import type { DemoFacts, DemoNodeFacts, DemoTicket } from './make-consortium.ts'
 import type { NodeReport, PeersMoved } from '../node-process.ts';
 
 const HOST = '127.0.0.1';
-const FIRST_PEER_PORT = 19_080;
-const FIRST_HTTP_PORT = 19_090;
+const FIRST_PORT = 19_000;
+/** Below the ports that systems give to outgoing connections. */
+const PORTS = 12_000;
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 10_000;
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
@@ -61,6 +63,15 @@ interface Place {
   /** Tried first at the next start. */
   httpPort: number;
   peerPort: number;
+}
+
+/**
+ * Where a home's nodes are tried first. Each home has a place of its own, so that a consortium that starts
+ * does not take the port of a node of another one that is down for a moment: its clients know the address.
+ */
+function firstPort(home: string, count: number): number {
+  const places = Math.floor(PORTS / count);
+  return FIRST_PORT + count * (createHash('sha256').update(home).digest().readUInt32BE() % places);
 }
 
 /** What the last run wrote down; its ports are tried first, so that addresses stay the same. */
@@ -265,14 +276,15 @@ class Child implements NodeChild {
  */
 export function createNodeChildren(options: NodeChildrenOptions): readonly NodeChild[] {
   const { home, facts } = options;
+  const first = firstPort(home, 2 * facts.nodes.length);
   const places: readonly Place[] = facts.nodes.map((node, position) => {
     const directory = join(home, 'nodes', node.institution);
     const last = lastPorts(directory);
     return {
       facts: node,
       directory,
-      httpPort: last?.http ?? FIRST_HTTP_PORT + position,
-      peerPort: last?.peer ?? FIRST_PEER_PORT + position,
+      httpPort: last?.http ?? first + position,
+      peerPort: last?.peer ?? first + facts.nodes.length + position,
     };
   });
   const children: Child[] = [];
