@@ -6,7 +6,9 @@ import { performance } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { createMclCurve } from '@yilian/crypto/curve-mcl';
 import type { BenchOptions } from './bench-options.ts';
+import { EPOCHS_PER_TASK } from '@yilian/node/services/search';
 import { createReport, figure, ratio, type Report } from './report.ts';
+import type { Portion } from './search-worker.ts';
 import { createCorpus, type EpochBytes, searchEpochs } from './search-corpus.ts';
 
 export async function benchSearch(options: BenchOptions): Promise<Report> {
@@ -17,11 +19,7 @@ export async function benchSearch(options: BenchOptions): Promise<Report> {
   const curve = await createMclCurve();
   const corpus = createCorpus(curve, size);
   const trapdoor = curve.parseG2(corpus.trapdoor);
-  const half = corpus.epochs.length >> 1;
-  const workers = await Promise.all([
-    startWorker(corpus.epochs.slice(0, half)),
-    startWorker(corpus.epochs.slice(half)),
-  ]);
+  const workers = await Promise.all([startWorker(corpus.epochs), startWorker(corpus.epochs)]);
 
   const pairingMs: number[] = [];
   const oneMs: number[] = [];
@@ -32,9 +30,8 @@ export async function benchSearch(options: BenchOptions): Promise<Report> {
     const hits = searchEpochs(curve, corpus.epochs, corpus.trapdoor);
     oneMs.push(performance.now() - started);
     started = performance.now();
-    const both = await Promise.all(workers.map((worker) => askWorker(worker, corpus.trapdoor)));
+    const found = await searchOnWorkers(workers, corpus.trapdoor, size.epochs);
     twoMs.push(performance.now() - started);
-    const found = both.reduce((sum, count) => sum + count, 0);
     if (hits !== corpus.planted || found !== corpus.planted)
       throw new Error(`planted ${corpus.planted} hits, found ${hits} and ${found}`);
   }
@@ -89,10 +86,33 @@ async function startWorker(epochs: readonly EpochBytes[]): Promise<Worker> {
   return worker;
 }
 
-function askWorker(worker: Worker, trapdoor: Uint8Array): Promise<number> {
+/** Portions as the service hands them out: whoever is done takes the next. */
+async function searchOnWorkers(
+  workers: readonly Worker[],
+  trapdoor: Uint8Array,
+  epochs: number,
+): Promise<number> {
+  let next = 0;
+  const work = async (worker: Worker): Promise<number> => {
+    let found = 0;
+    while (next < epochs) {
+      const from = next;
+      next = Math.min(epochs, from + EPOCHS_PER_TASK);
+      found += await askWorker(worker, { trapdoor, from, to: next });
+    }
+    return found;
+  };
+  const counts = await Promise.all(workers.map(work));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+function askWorker(worker: Worker, portion: Portion): Promise<number> {
   return new Promise((resolve, reject) => {
-    worker.once('message', resolve);
     worker.once('error', reject);
-    worker.postMessage(trapdoor);
+    worker.once('message', (found: number) => {
+      worker.off('error', reject);
+      resolve(found);
+    });
+    worker.postMessage(portion);
   });
 }

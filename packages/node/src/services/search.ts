@@ -22,7 +22,7 @@ import { type Served, refuse, served } from './served.ts';
 /** Before it is measured, an epoch is taken to cost this much. */
 const EPOCH_MS_ESTIMATE = 4;
 /** Epochs per task: a worker is asked for parts of a second at a time, so that searches share fairly. */
-const EPOCHS_PER_TASK = 16;
+export const EPOCHS_PER_TASK = 16;
 const HITS_PER_TOKEN_MAX = 4096;
 
 export interface SearchService {
