@@ -302,7 +302,7 @@ export class ProtobufWriter {
   }
 
   string(field: number, value: string): void {
-    if (value !== '') this.item(field, utf8(value));
+    if (value !== '') this.text(field, value);
   }
 
   /** One of a repeated field: written even when empty. */
@@ -312,6 +312,11 @@ export class ProtobufWriter {
     this.#reserve(value.length);
     this.#bytes.set(value, this.#at);
     this.#at += value.length;
+  }
+
+  /** One of a repeated field: written even when empty. */
+  text(field: number, value: string): void {
+    this.item(field, utf8(value));
   }
 
   message<T>(field: number, value: T, write: (writer: ProtobufWriter, value: T) => void): void {
