@@ -6,6 +6,7 @@
  */
 import { type Bytes, CodecError, concatBytes, equalBytes, utf8 } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
+import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 
 const BUNDLE_TAG = 'yilian/bundle/1';
 export const BUNDLE_COUNT_MAX: number = 64;
@@ -56,16 +57,9 @@ export function parseBundle(bytes: Bytes): ParsedBundle {
 
 function readItems(bytes: Bytes): readonly Bytes[] | undefined {
   try {
-    const value = decode(bytes, { bytesMax: bytes.length, depthMax: 2 });
-    if (!Array.isArray(value) || value.length !== 2 || value[0] !== BUNDLE_TAG) return undefined;
-    const list: unknown = value[1];
-    if (!Array.isArray(list)) return undefined;
-    const items: Bytes[] = [];
-    for (const item of list as readonly unknown[]) {
-      if (!(item instanceof Uint8Array)) return undefined;
-      items.push(item);
-    }
-    return items;
+    const fields = Fields.of(decode(bytes, { bytesMax: bytes.length, depthMax: 2 }), 2);
+    fields.oneOf([BUNDLE_TAG]);
+    return fields.list(ANY_COUNT, (list) => list.bytes());
   } catch (error) {
     if (error instanceof CodecError) return undefined;
     throw error;

@@ -5,8 +5,8 @@
  */
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
+import { Fields } from '@yilian/crypto/fields';
 import type { Genesis, Validator, ValidatorUpdate } from '../application.ts';
-import { readArray, readBig, readBytes } from '../fields.ts';
 import {
   addressOf,
   createValidatorSet,
@@ -105,13 +105,13 @@ export function encodeEngineTip(tip: EngineTip): Bytes {
 
 /** @throws CodecError, ValidatorSetError */
 export function decodeEngineTip(bytes: Bytes): EngineTip {
-  const fields = readArray(decode(bytes), 6);
+  const fields = Fields.of(decode(bytes), 6);
   return {
-    height: readBig(fields[0]),
-    timeNs: readBig(fields[1]),
-    appHash: readBytes(fields[2], 32),
-    lastValidators: validatorSetFromCbor(fields[3]),
-    validators: validatorSetFromCbor(fields[4]),
-    nextValidators: validatorSetFromCbor(fields[5]),
+    height: fields.u64(),
+    timeNs: fields.u64(),
+    appHash: fields.bytes(32),
+    lastValidators: validatorSetFromCbor(fields.any()),
+    validators: validatorSetFromCbor(fields.any()),
+    nextValidators: validatorSetFromCbor(fields.any()),
   };
 }

@@ -31,9 +31,12 @@ export interface Ticket<Kind extends RequestKind = RequestKind> {
 /** Requests that the session leaves to others. */
 export type AskedKind = Exclude<RequestKind, 'echo' | 'flush'>;
 
-export type Asked = {
-  [Kind in AskedKind]: { readonly ticket: Ticket<Kind>; readonly request: RequestOf<Kind> };
-}[AskedKind];
+export interface AskedOf<Kind extends AskedKind> {
+  readonly ticket: Ticket<Kind>;
+  readonly request: RequestOf<Kind>;
+}
+
+export type Asked = { [Kind in AskedKind]: AskedOf<Kind> }[AskedKind];
 
 export interface Received {
   /** In the order of arrival. */
