@@ -55,6 +55,8 @@ export interface NodeSeeds {
   /** The hospital's signing server. */
   readonly hospital: Bytes | null;
   readonly regulator: Bytes | null;
+  /** Names the node on the network of its ordering engine, when that is CometBFT. */
+  readonly engine: Bytes | null;
 }
 
 /** What `node-process` reads below a node's home directory. */
@@ -215,6 +217,7 @@ export function parseNodeSeeds(file: string, value: unknown): NodeSeeds {
     store: fields.optionalSeed('store'),
     hospital: fields.optionalSeed('hospital'),
     regulator: fields.optionalSeed('regulator'),
+    engine: fields.has('engine') ? fields.optionalSeed('engine') : null,
   };
 }
 

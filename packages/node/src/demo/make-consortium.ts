@@ -6,40 +6,32 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { certificateHash, certificateMessage, encodeCertificate } from '@yilian/api/certificate';
-import type { CertifiedRole } from '@yilian/api/certificate';
-import type { Genesis, Validator } from '@yilian/consensus/application';
-import { genesisId } from '@yilian/consensus/genesis';
-import { type Bytes, fromHex, toBase64Url, toHex } from '@yilian/crypto/bytes';
-import { encode } from '@yilian/crypto/cbor';
-import { deriveHpkeKeyPair } from '@yilian/crypto/hpke';
-import { publicKey, sign } from '@yilian/crypto/signature';
-import type { MemberDescription } from '@yilian/ledger/contracts/members/member';
-import { encodeGenesis } from '@yilian/ledger/genesis';
-import { deriveMemberId } from '@yilian/ledger/ids';
 import type { AnchorDocument } from '@yilian/api/documents';
-import type { NodeSeeds } from '../config.ts';
-import { encodeGenesisDocument } from '../genesis-document.ts';
+import { type Bytes, fromHex } from '@yilian/crypto/bytes';
+import { encode } from '@yilian/crypto/cbor';
+import {
+  type Institution,
+  type NodeFacts,
+  type Tier,
+  makeNetwork,
+  writeNode,
+} from '../network/make-network.ts';
 
-export type Tier = 'tertiary' | 'secondary' | 'community' | 'regulator';
-
-export interface DemoInstitution {
-  readonly institution: string;
-  readonly tier: Tier;
+function demoInstitution(institution: string, tier: Tier): Institution {
+  return { institution, tier, operator: institution };
 }
 
-const INSTITUTIONS: readonly DemoInstitution[] = [
-  { institution: 'tertiary-1', tier: 'tertiary' },
-  { institution: 'tertiary-2', tier: 'tertiary' },
-  { institution: 'secondary-1', tier: 'secondary' },
-  { institution: 'community-1', tier: 'community' },
-  { institution: 'regulator', tier: 'regulator' },
+const INSTITUTIONS: readonly Institution[] = [
+  demoInstitution('tertiary-1', 'tertiary'),
+  demoInstitution('tertiary-2', 'tertiary'),
+  demoInstitution('secondary-1', 'secondary'),
+  demoInstitution('community-1', 'community'),
+  demoInstitution('regulator', 'regulator'),
 ];
 
 const PATIENTS = 64;
 const DOCTORS_PER_HOSPITAL = 8;
 const DEPARTMENTS_PER_HOSPITAL = 2;
-const CERTIFICATE_SECONDS = 2 * 365 * 86_400;
 
 export interface DemoTicket {
   readonly person: string;
@@ -49,86 +41,10 @@ export interface DemoTicket {
   readonly secret: string;
 }
 
-/** What the supervisor knows of a node; everything else lies in the node's folder. */
-export interface DemoNodeFacts extends DemoInstitution {
-  /** Member id, hex. */
-  readonly id: string;
-  readonly consensusKey: string;
-  readonly store: string | null;
-  readonly hospitalKey: string | null;
-}
-
 export interface DemoFacts {
   readonly anchor: AnchorDocument;
-  readonly nodes: readonly DemoNodeFacts[];
+  readonly nodes: readonly NodeFacts[];
   readonly tickets: readonly DemoTicket[];
-}
-
-interface MadeNode {
-  readonly facts: DemoNodeFacts;
-  readonly seeds: NodeSeeds;
-}
-
-function seed(): Bytes {
-  return new Uint8Array(randomBytes(32));
-}
-
-function makeNode(chainId: string, { institution, tier }: DemoInstitution): MadeNode {
-  const isHospital = tier !== 'regulator';
-  const seeds = {
-    consensus: seed(),
-    node: seed(),
-    nodeHpke: seed(),
-    store: isHospital ? seed() : null,
-    hospital: isHospital ? seed() : null,
-    regulator: isHospital ? null : seed(),
-  };
-  const idOf = (secret: Bytes): string => toHex(deriveMemberId({ chainId }, publicKey(secret)));
-  return {
-    seeds,
-    facts: {
-      institution,
-      tier,
-      id: idOf(seeds.node),
-      consensusKey: toHex(publicKey(seeds.consensus)),
-      store: seeds.store === null ? null : idOf(seeds.store),
-      hospitalKey: seeds.hospital === null ? null : toHex(publicKey(seeds.hospital)),
-    },
-  };
-}
-
-const NO_HPKE_KEY: Bytes = new Uint8Array(32);
-
-function certify(
-  chainId: string,
-  regulatorSeed: Bytes,
-  member: Omit<MemberDescription, 'certificateHash'>,
-): { readonly member: MemberDescription; readonly certificate: Bytes } {
-  const now = Math.floor(Date.now() / 1000);
-  const role: CertifiedRole = member.role;
-  const content = {
-    chainId,
-    serial: new Uint8Array(randomBytes(16)),
-    subject: {
-      name: `${member.institution} (${role})`,
-      role,
-      institution: member.institution,
-      operator: member.operator,
-      signingKey: member.key,
-      hpkeKey: member.hpkeKey,
-      patientKey: null,
-      licence: '',
-      profiles: [],
-    },
-    notBefore: now - 300,
-    notAfter: now + CERTIFICATE_SECONDS,
-  };
-  const signature = sign(regulatorSeed, certificateMessage({ chainId }, content));
-  const certificate = encodeCertificate({ content, signature });
-  return {
-    certificate,
-    member: { ...member, certificateHash: certificateHash({ chainId }, certificate) },
-  };
 }
 
 function makeSecret(): string {
@@ -171,93 +87,17 @@ export function encodeTickets(tickets: readonly DemoTicket[]): Bytes {
   );
 }
 
-function writeNode(
-  directory: string,
-  made: MadeNode,
-  shared: { readonly genesis: Bytes; readonly certificates: Bytes },
-): void {
-  mkdirSync(directory, { recursive: true });
-  const { seeds } = made;
-  const keys = Object.fromEntries(
-    Object.entries(seeds).map(([name, value]) => [name, value === null ? null : toHex(value)]),
-  );
-  writeFileSync(join(directory, 'keys.json'), JSON.stringify(keys, null, 2), { mode: 0o600 });
-  writeFileSync(join(directory, 'genesis.cbor'), shared.genesis);
-  writeFileSync(join(directory, 'certificates.cbor'), shared.certificates);
-}
-
 async function make(home: string): Promise<DemoFacts> {
   const chainId = `yilian-demo-${randomBytes(4).toString('hex')}`;
-  const made = INSTITUTIONS.map((institution) => makeNode(chainId, institution));
-  const regulatorSeed = made.find(({ seeds }) => seeds.regulator !== null)?.seeds.regulator;
-  if (regulatorSeed === null || regulatorSeed === undefined)
-    throw new Error('a consortium has a regulator');
-  const members: MemberDescription[] = [];
-  const certificates: [Bytes, Bytes][] = [];
-  for (const { facts, seeds } of made) {
-    const { institution } = facts;
-    const { publicKey: nodeHpke } = await deriveHpkeKeyPair(seeds.nodeHpke);
-    const wished = [
-      { role: 'node', secret: seeds.node, hpkeKey: nodeHpke },
-      { role: 'store', secret: seeds.store, hpkeKey: NO_HPKE_KEY },
-      { role: 'hospital', secret: seeds.hospital, hpkeKey: NO_HPKE_KEY },
-      { role: 'regulator', secret: seeds.regulator, hpkeKey: NO_HPKE_KEY },
-    ] as const;
-    for (const { role, secret, hpkeKey } of wished) {
-      if (secret === null) continue;
-      const key = publicKey(secret);
-      const certified = certify(chainId, regulatorSeed, {
-        key,
-        role,
-        institution,
-        operator: institution,
-        hpkeKey,
-      });
-      members.push(certified.member);
-      certificates.push([deriveMemberId({ chainId }, key), certified.certificate]);
-    }
-  }
-  const voting = made.filter(({ facts }) => facts.tier !== 'regulator');
-  const validators: Validator[] = voting.map(({ facts }) => ({
-    key: fromHex(facts.consensusKey),
-    power: 1n,
-    // QJ-8: community hospitals check and vote, they never lead.
-    leads: facts.tier !== 'community',
-  }));
-  const genesis: Genesis = {
-    chainId,
-    timeNs: BigInt(Date.now()) * 1_000_000n,
-    validators,
-    appState: encodeGenesis({
-      chainId,
-      members,
-      validators: voting.map(({ facts }) => ({
-        consensusKey: fromHex(facts.consensusKey),
-        institution: facts.institution,
-        operator: facts.institution,
-      })),
-      settings: { faultsMax: Math.floor((validators.length - 1) / 3) },
-    }),
-  };
-  const document = encodeGenesisDocument(genesis);
-  const shared = { genesis: document, certificates: encode(certificates) };
+  const network = await makeNetwork({ chainId, institutions: INSTITUTIONS });
   const tickets = makeTickets();
-  for (const node of made) {
+  for (const node of network.nodes) {
     const directory = join(home, 'nodes', node.facts.institution);
-    writeNode(directory, node, shared);
+    writeNode(directory, node, network.shared);
     if (node.facts.tier === 'regulator')
       writeFileSync(join(directory, 'tickets.cbor'), encodeTickets(tickets), { mode: 0o600 });
   }
-  return {
-    anchor: {
-      chainId,
-      genesis: toBase64Url(document),
-      genesisId: toHex(genesisId(genesis)),
-      regulatorKey: toHex(publicKey(regulatorSeed)),
-    },
-    nodes: made.map(({ facts }) => facts),
-    tickets,
-  };
+  return { anchor: network.anchor, nodes: network.nodes.map(({ facts }) => facts), tickets };
 }
 
 /** Reads the consortium below `home`, or makes it. Written last and renamed: half a consortium never counts. */

@@ -16,7 +16,8 @@ import {
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { NodeConfig, NodeSettings } from '../config.ts';
-import type { DemoFacts, DemoNodeFacts, DemoTicket } from './make-consortium.ts';
+import type { NodeFacts } from '../network/make-network.ts';
+import type { DemoFacts, DemoTicket } from './make-consortium.ts';
 import type { NodeReport, PeersMoved } from '../node-process.ts';
 
 const HOST = '127.0.0.1';
@@ -35,7 +36,7 @@ const NODE_PROGRAM = fileURLToPath(
 );
 
 export interface NodeChild {
-  readonly facts: DemoNodeFacts;
+  readonly facts: NodeFacts;
   /** Of the last start; where it is tried first, before. */
   readonly url: string;
   isRunning(): boolean;
@@ -58,7 +59,7 @@ export interface NodeChildrenOptions {
 }
 
 interface Place {
-  readonly facts: DemoNodeFacts;
+  readonly facts: NodeFacts;
   readonly directory: string;
   /** Tried first at the next start. */
   httpPort: number;
@@ -132,7 +133,7 @@ function isReport(message: unknown): message is NodeReport {
 }
 
 class Child implements NodeChild {
-  readonly facts: DemoNodeFacts;
+  readonly facts: NodeFacts;
   readonly #place: Place;
   readonly #around: Surroundings;
   #process: ChildProcess | undefined;
