@@ -40,6 +40,17 @@ export interface NodeConfig {
   /** Origins of pages that may call this node. */
   readonly origins: readonly string[];
   readonly settings: NodeSettings;
+  /** Present where CometBFT orders; absent where the embedded engine does. */
+  readonly cometbft: CometbftConfig | null;
+}
+
+/** How this node's CometBFT meets the others'. Everything between it and the node is private to the machine. */
+export interface CometbftConfig {
+  readonly listen: NetworkAddress;
+  readonly peers: readonly (NetworkAddress & {
+    /** 20 bytes, hex: see cometbft/engine-files.ts. */
+    readonly id: string;
+  })[];
 }
 
 /** 32 bytes each. */
@@ -204,6 +215,20 @@ export function parseNodeConfig(file: string, value: unknown): NodeConfig {
       return item;
     }),
     settings: readSettings(fields.nested('settings')),
+    cometbft:
+      fields.raw('cometbft') === undefined || fields.raw('cometbft') === null
+        ? null
+        : readCometbft(fields.nested('cometbft')),
+  };
+}
+
+function readCometbft(fields: JsonFields): CometbftConfig {
+  return {
+    listen: readAddress(fields.nested('listen')),
+    peers: fields.list('peers', (item, where) => {
+      const peer = new JsonFields(where, item);
+      return { id: peer.text('id', /^[0-9a-f]{40}$/), ...readAddress(peer) };
+    }),
   };
 }
 

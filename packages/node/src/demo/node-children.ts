@@ -104,6 +104,7 @@ function writeConfig(place: Place, places: readonly Place[], options: NodeChildr
     peers: peersOf(places),
     origins: options.origins(),
     settings: options.settings,
+    cometbft: null,
   };
   writeFileSync(join(place.directory, 'config.json'), JSON.stringify(config, null, 2));
 }

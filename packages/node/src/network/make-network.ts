@@ -17,6 +17,7 @@ import { publicKey, sign } from '@yilian/crypto/signature';
 import type { MemberDescription } from '@yilian/ledger/contracts/members/member';
 import { encodeGenesis } from '@yilian/ledger/genesis';
 import { deriveMemberId } from '@yilian/ledger/ids';
+import { engineNodeId } from '../cometbft/engine-files.ts';
 import type { NodeSeeds } from '../config.ts';
 import { encodeGenesisDocument } from '../genesis-document.ts';
 
@@ -37,6 +38,8 @@ export interface NodeFacts extends Institution {
   readonly consensusKey: string;
   readonly store: string | null;
   readonly hospitalKey: string | null;
+  /** Names the node on the network of a CometBFT engine, hex. */
+  readonly engineId: string;
 }
 
 export interface MadeNode {
@@ -80,6 +83,7 @@ function makeNode(chainId: string, { institution, tier, operator }: Institution)
       consensusKey: toHex(publicKey(seeds.consensus)),
       store: seeds.store === null ? null : idOf(seeds.store),
       hospitalKey: seeds.hospital === null ? null : toHex(publicKey(seeds.hospital)),
+      engineId: engineNodeId(seeds.engine),
     },
   };
 }

@@ -1,0 +1,153 @@
+/**
+ * `yilian network init`: keys, genesis and configuration of every institution, each in a folder of its
+ * own below `directory`, ready to be carried to its machine. Nothing is overwritten: keys of a running
+ * chain cannot be made twice.
+ */
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import type { DemoConsortium } from '@yilian/api/documents';
+import { encode } from '@yilian/crypto/cbor';
+import { fromHex } from '@yilian/crypto/bytes';
+import type { CometbftConfig, NodeConfig, NodeSettings } from '../config.ts';
+import { type MadeNode, makeNetwork, writeNode } from './make-network.ts';
+import type { NetworkFile, NetworkMember } from './network-file.ts';
+
+/** There is something already where the network should be written. */
+export class NetworkExistsError extends Error {
+  readonly code = 'networkExists';
+
+  constructor(directory: string) {
+    super(`${directory} exists; keys of a network are made once. Choose another folder.`);
+    this.name = 'NetworkExistsError';
+  }
+}
+
+/** One-time enrolment secrets that the regulator hands out to the first people. */
+export interface Ticket {
+  readonly person: string;
+  readonly role: 'patient' | 'doctor' | 'department';
+  readonly institution: string | null;
+  readonly secret: string;
+}
+
+interface Placed {
+  readonly member: NetworkMember;
+  readonly made: MadeNode;
+}
+
+function engineOf(placed: Placed, all: readonly Placed[]): CometbftConfig {
+  return {
+    // A machine may be reached under an address that it does not itself have (NAT, containers).
+    listen: {
+      host: placed.member.host === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0',
+      port: placed.member.ports.engine,
+    },
+    peers: all
+      .filter((other) => other !== placed)
+      .map(({ member, made }) => ({
+        id: made.facts.engineId,
+        host: member.host,
+        port: member.ports.engine,
+      })),
+  };
+}
+
+function configOf(
+  placed: Placed,
+  all: readonly Placed[],
+  settings: Partial<NodeSettings>,
+): Omit<NodeConfig, 'settings'> & { readonly settings: Partial<NodeSettings> } {
+  const { member } = placed;
+  const isLocal = member.host === '127.0.0.1';
+  return {
+    name: member.institution,
+    institution: member.institution,
+    operator: member.operator,
+    // HTTP stays on the machine: the hospital's reverse proxy speaks TLS to the world.
+    http: { host: '127.0.0.1', port: member.ports.http },
+    peer: { host: isLocal ? '127.0.0.1' : '0.0.0.0', port: member.ports.peer },
+    peers: all.map((each) => ({
+      key: each.made.facts.consensusKey,
+      host: each.member.host,
+      port: each.member.ports.peer,
+    })),
+    origins: [],
+    settings,
+    cometbft: engineOf(placed, all),
+  };
+}
+
+function makeTickets(file: NetworkFile): readonly Ticket[] {
+  const secret = (): string => randomBytes(16).toString('hex');
+  const tickets: Ticket[] = [
+    { person: 'patient-1', role: 'patient', institution: null, secret: secret() },
+    { person: 'patient-2', role: 'patient', institution: null, secret: secret() },
+  ];
+  for (const { institution, tier } of file.members)
+    if (tier !== 'regulator')
+      tickets.push({
+        person: `${institution}-doctor-1`,
+        role: 'doctor',
+        institution,
+        secret: secret(),
+      });
+  return tickets;
+}
+
+/** Canonical CBOR of [[secret, role, institution]…], as node-process.ts takes it in. */
+export function encodeTickets(tickets: readonly Ticket[]): Uint8Array {
+  return encode(
+    tickets.map(({ secret, role, institution }) => [fromHex(secret), role, institution ?? '']),
+  );
+}
+
+/** What people need to connect: `yilian connect consortium.json`. */
+export type NetworkDocument = DemoConsortium;
+
+/** Written beside and renamed: half a network never stands there. @throws NetworkExistsError */
+export async function initNetwork(file: NetworkFile, directory: string): Promise<NetworkDocument> {
+  if (existsSync(directory)) throw new NetworkExistsError(directory);
+  const network = await makeNetwork({ chainId: file.chainId, institutions: file.members });
+  const placed = file.members.map((member, at): Placed => {
+    const made = network.nodes[at];
+    if (made === undefined) throw new Error('one node for each member');
+    return { member, made };
+  });
+  const tickets = makeTickets(file);
+  const part = `${directory}.part`;
+  rmSync(part, { recursive: true, force: true });
+  mkdirSync(part, { recursive: true });
+  const settings = { blockIntervalMs: file.blockIntervalMs, heartbeatMs: file.heartbeatMs };
+  for (const each of placed) {
+    const home = join(part, 'nodes', each.member.institution);
+    writeNode(home, each.made, network.shared);
+    writeJson(join(home, 'config.json'), configOf(each, placed, settings));
+    if (each.member.tier === 'regulator')
+      writeFileSync(join(home, 'tickets.cbor'), encodeTickets(tickets), { mode: 0o600 });
+  }
+  const document: NetworkDocument = {
+    anchor: network.anchor,
+    nodes: placed.map(({ member, made }) => ({
+      id: made.facts.id,
+      name: member.institution,
+      institution: member.institution,
+      operator: member.operator,
+      tier: member.tier,
+      consensusKey: made.facts.consensusKey,
+      store: made.facts.store,
+      hospitalKey: made.facts.hospitalKey,
+      url: `http://${member.host}:${member.ports.http}`,
+      running: true,
+    })),
+    enrolmentSecrets: [],
+  };
+  writeJson(join(part, 'consortium.json'), document);
+  writeJson(join(part, 'enrolment-secrets.json'), tickets, 0o600);
+  renameSync(part, directory);
+  return document;
+}
+
+function writeJson(path: string, value: unknown, mode = 0o644): void {
+  writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`, { mode });
+}

@@ -1,0 +1,219 @@
+/**
+ * `network.yaml`: who takes part in a network and where their machines are. Written by people, so every
+ * mistake is told with its place and what is expected there.
+ *
+ *   chain: stroke-network            # lower-case letters, digits, hyphens; at most 40
+ *   blockIntervalMs: 250             # optional
+ *   hospitals:
+ *     - institution: city-first      # short name
+ *       tier: tertiary               # tertiary | secondary | community
+ *       operator: city-health        # optional; default: the institution itself
+ *       host: 10.0.0.11              # address that the others reach; 127.0.0.1 for a trial
+ *       ports: { http: 19200, peer: 19400, engine: 26656 }   # optional
+ *   regulator:
+ *     institution: health-commission
+ *     host: 10.0.0.20
+ */
+import { parse as parseYaml, YAMLParseError } from 'yaml';
+import type { Tier } from './make-network.ts';
+
+/** The file does not say what it must. The message names the place. */
+export class NetworkFileError extends Error {
+  readonly code = 'badNetworkFile';
+
+  constructor(place: string, expected: string, options?: { readonly cause: unknown }) {
+    super(`${place}: ${expected}`, options);
+    this.name = 'NetworkFileError';
+  }
+}
+
+export interface NodePorts {
+  readonly http: number;
+  readonly peer: number;
+  readonly engine: number;
+}
+
+export interface NetworkMember {
+  readonly institution: string;
+  readonly tier: Tier;
+  readonly operator: string;
+  readonly host: string;
+  readonly ports: NodePorts;
+}
+
+export interface NetworkFile {
+  readonly chainId: string;
+  readonly blockIntervalMs: number;
+  readonly heartbeatMs: number;
+  /** The regulator last. */
+  readonly members: readonly NetworkMember[];
+}
+
+const SHORT_NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
+const HOST = /^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/;
+const FIRST_PORTS: NodePorts = { http: 19_200, peer: 19_400, engine: 26_656 };
+/** Room between the engine ports of trial networks on one machine: the engine uses the next one, too. */
+const ENGINE_PORT_STEP = 10;
+const FILE_BYTES_MAX = 256 * 1024;
+const HOSPITALS_MAX = 100;
+
+type Fields = ReadonlyMap<string, unknown>;
+
+function fieldsOf(place: string, value: unknown, known: readonly string[]): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new NetworkFileError(place, `expected ${known.join(', ')}`);
+  for (const name of Object.keys(value))
+    if (!known.includes(name))
+      throw new NetworkFileError(`${place}.${name}`, `unknown; expected ${known.join(', ')}`);
+  return new Map(Object.entries(value));
+}
+
+function text(fields: Fields, place: string, name: string, form: RegExp, what: string): string {
+  const value = fields.get(name);
+  if (typeof value !== 'string' || !form.test(value))
+    throw new NetworkFileError(`${place}.${name}`, `must be ${what}`);
+  return value;
+}
+
+function whole(
+  fields: Fields,
+  place: string,
+  name: string,
+  range: { readonly min: number; readonly max: number; readonly standard: number },
+): number {
+  const value = fields.get(name) ?? range.standard;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value))
+    throw new NetworkFileError(`${place}.${name}`, 'must be a whole number');
+  if (value < range.min || value > range.max)
+    throw new NetworkFileError(`${place}.${name}`, `must lie from ${range.min} to ${range.max}`);
+  return value;
+}
+
+/** Members that share a host get different ports by themselves. */
+function readPorts(value: unknown, place: string, standard: NodePorts): NodePorts {
+  const fields = fieldsOf(place, value ?? {}, ['http', 'peer', 'engine']);
+  const port = (name: keyof NodePorts): number =>
+    whole(fields, place, name, { min: 1, max: 65_535, standard: standard[name] });
+  return { http: port('http'), peer: port('peer'), engine: port('engine') };
+}
+
+function readMember(
+  value: unknown,
+  place: string,
+  input: { readonly onHost: (host: string) => number; readonly isRegulator: boolean },
+): NetworkMember {
+  const names = ['institution', 'tier', 'operator', 'host', 'ports'];
+  const fields = fieldsOf(
+    place,
+    value,
+    input.isRegulator ? names.filter((name) => name !== 'tier') : names,
+  );
+  const shortName = 'lower-case letters, digits and hyphens, at most 40';
+  const institution = text(fields, place, 'institution', SHORT_NAME, shortName);
+  const tierText = input.isRegulator
+    ? 'regulator'
+    : text(
+        fields,
+        place,
+        'tier',
+        /^(tertiary|secondary|community)$/,
+        'tertiary, secondary or community',
+      );
+  const host = text(fields, place, 'host', HOST, 'a host name or address');
+  const position = input.onHost(host);
+  const standard = {
+    http: FIRST_PORTS.http + position,
+    peer: FIRST_PORTS.peer + position,
+    engine: FIRST_PORTS.engine + ENGINE_PORT_STEP * position,
+  };
+  return {
+    institution,
+    tier: tierText as Tier,
+    operator: fields.has('operator')
+      ? text(fields, place, 'operator', SHORT_NAME, shortName)
+      : institution,
+    host,
+    ports: readPorts(fields.get('ports'), `${place}.ports`, standard),
+  };
+}
+
+function parseDocument(source: string): unknown {
+  if (source.length > FILE_BYTES_MAX)
+    throw new NetworkFileError('network file', `must be shorter than ${FILE_BYTES_MAX} characters`);
+  try {
+    return parseYaml(source, { maxAliasCount: 0 });
+  } catch (cause) {
+    const line = cause instanceof YAMLParseError ? cause.linePos?.[0].line : undefined;
+    throw new NetworkFileError(
+      line === undefined ? 'network file' : `network file, line ${line}`,
+      'this is no YAML',
+      { cause },
+    );
+  }
+}
+
+/** @throws NetworkFileError */
+export function parseNetworkFile(source: string): NetworkFile {
+  const root = fieldsOf('network file', parseDocument(source), [
+    'chain',
+    'blockIntervalMs',
+    'heartbeatMs',
+    'hospitals',
+    'regulator',
+  ]);
+  const hospitals = root.get('hospitals');
+  if (!Array.isArray(hospitals) || hospitals.length === 0 || hospitals.length > HOSPITALS_MAX)
+    throw new NetworkFileError('hospitals', `must be a list of 1 to ${HOSPITALS_MAX}`);
+  const taken = new Map<string, number>();
+  const onHost = (host: string): number => {
+    const position = taken.get(host) ?? 0;
+    taken.set(host, position + 1);
+    return position;
+  };
+  const members = hospitals.map((value: unknown, at) =>
+    readMember(value, `hospitals[${at}]`, { onHost, isRegulator: false }),
+  );
+  members.push(readMember(root.get('regulator'), 'regulator', { onHost, isRegulator: true }));
+  refuseDoubles(members);
+  if (!members.some(({ tier }) => tier === 'tertiary' || tier === 'secondary'))
+    throw new NetworkFileError(
+      'hospitals',
+      'at least one must be tertiary or secondary: they lead',
+    );
+  return {
+    chainId: text(
+      root,
+      'network file',
+      'chain',
+      SHORT_NAME,
+      'lower-case letters, digits and hyphens, at most 40',
+    ),
+    blockIntervalMs: whole(root, 'network file', 'blockIntervalMs', {
+      min: 100,
+      max: 3_600_000,
+      standard: 250,
+    }),
+    heartbeatMs: whole(root, 'network file', 'heartbeatMs', {
+      min: 1_000,
+      max: 3_600_000,
+      standard: 10_000,
+    }),
+    members,
+  };
+}
+
+function refuseDoubles(members: readonly NetworkMember[]): void {
+  const names = new Set<string>();
+  const addresses = new Set<string>();
+  for (const { institution, host, ports } of members) {
+    if (names.has(institution))
+      throw new NetworkFileError(institution, 'is there twice; each institution once');
+    names.add(institution);
+    for (const port of [ports.http, ports.peer, ports.engine]) {
+      const address = `${host}:${port}`;
+      if (addresses.has(address))
+        throw new NetworkFileError(institution, `${address} is taken by another entry`);
+      addresses.add(address);
+    }
+  }
+}
