@@ -1,11 +1,12 @@
 /** The document by which everybody finds a demonstration consortium (`GET /demo/consortium`). */
 import type { DemoConsortium, DemoNode } from '@yilian/api/documents';
-import type { DemoFacts, DemoNodeFacts } from './make-consortium.ts';
+import type { NodeFacts } from '../network/make-network.ts';
+import type { DemoFacts } from './make-consortium.ts';
 
 /** @param whereIs where a node answers, and whether it runs */
 export function describeConsortium(
   { anchor, nodes, tickets }: DemoFacts,
-  whereIs: (node: DemoNodeFacts) => Pick<DemoNode, 'url' | 'running'>,
+  whereIs: (node: NodeFacts) => Pick<DemoNode, 'url' | 'running'>,
 ): DemoConsortium {
   return {
     anchor,
@@ -13,7 +14,7 @@ export function describeConsortium(
       id: node.id,
       name: node.institution,
       institution: node.institution,
-      operator: node.institution,
+      operator: node.operator,
       tier: node.tier,
       consensusKey: node.consensusKey,
       store: node.store,

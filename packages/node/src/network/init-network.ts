@@ -7,8 +7,8 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import type { DemoConsortium } from '@yilian/api/documents';
-import { encode } from '@yilian/crypto/cbor';
-import { fromHex } from '@yilian/crypto/bytes';
+import { type DemoTicket, encodeTickets } from '../demo/make-consortium.ts';
+import { describeConsortium } from '../demo/describe-consortium.ts';
 import type { CometbftConfig, NodeConfig, NodeSettings } from '../config.ts';
 import { type MadeNode, makeNetwork, writeNode } from './make-network.ts';
 import type { NetworkFile, NetworkMember } from './network-file.ts';
@@ -21,14 +21,6 @@ export class NetworkExistsError extends Error {
     super(`${directory} exists; keys of a network are made once. Choose another folder.`);
     this.name = 'NetworkExistsError';
   }
-}
-
-/** One-time enrolment secrets that the regulator hands out to the first people. */
-export interface Ticket {
-  readonly person: string;
-  readonly role: 'patient' | 'doctor' | 'department';
-  readonly institution: string | null;
-  readonly secret: string;
 }
 
 interface Placed {
@@ -78,9 +70,9 @@ function configOf(
   };
 }
 
-function makeTickets(file: NetworkFile): readonly Ticket[] {
+function makeTickets(file: NetworkFile): readonly DemoTicket[] {
   const secret = (): string => randomBytes(16).toString('hex');
-  const tickets: Ticket[] = [
+  const tickets: DemoTicket[] = [
     { person: 'patient-1', role: 'patient', institution: null, secret: secret() },
     { person: 'patient-2', role: 'patient', institution: null, secret: secret() },
   ];
@@ -95,18 +87,11 @@ function makeTickets(file: NetworkFile): readonly Ticket[] {
   return tickets;
 }
 
-/** Canonical CBOR of [[secret, role, institution]…], as node-process.ts takes it in. */
-export function encodeTickets(tickets: readonly Ticket[]): Uint8Array {
-  return encode(
-    tickets.map(({ secret, role, institution }) => [fromHex(secret), role, institution ?? '']),
-  );
-}
-
-/** What people need to connect: `yilian connect consortium.json`. */
-export type NetworkDocument = DemoConsortium;
-
-/** Written beside and renamed: half a network never stands there. @throws NetworkExistsError */
-export async function initNetwork(file: NetworkFile, directory: string): Promise<NetworkDocument> {
+/**
+ * Returns what people need to connect, as it lies in consortium.json. Written beside and renamed: half a
+ * network never stands there. @throws NetworkExistsError
+ */
+export async function initNetwork(file: NetworkFile, directory: string): Promise<DemoConsortium> {
   if (existsSync(directory)) throw new NetworkExistsError(directory);
   const network = await makeNetwork({ chainId: file.chainId, institutions: file.members });
   const placed = file.members.map((member, at): Placed => {
@@ -126,22 +111,14 @@ export async function initNetwork(file: NetworkFile, directory: string): Promise
     if (each.member.tier === 'regulator')
       writeFileSync(join(home, 'tickets.cbor'), encodeTickets(tickets), { mode: 0o600 });
   }
-  const document: NetworkDocument = {
-    anchor: network.anchor,
-    nodes: placed.map(({ member, made }) => ({
-      id: made.facts.id,
-      name: member.institution,
-      institution: member.institution,
-      operator: member.operator,
-      tier: member.tier,
-      consensusKey: made.facts.consensusKey,
-      store: made.facts.store,
-      hospitalKey: made.facts.hospitalKey,
-      url: `http://${member.host}:${member.ports.http}`,
-      running: true,
-    })),
-    enrolmentSecrets: [],
-  };
+  const addresses = new Map(
+    placed.map(({ member, made }) => [made.facts.id, `http://${member.host}:${member.ports.http}`]),
+  );
+  const facts = { anchor: network.anchor, nodes: network.nodes.map((made) => made.facts) };
+  const document = describeConsortium({ ...facts, tickets: [] }, ({ id }) => ({
+    url: addresses.get(id) ?? '',
+    running: true,
+  }));
   writeJson(join(part, 'consortium.json'), document);
   writeJson(join(part, 'enrolment-secrets.json'), tickets, 0o600);
   renameSync(part, directory);
