@@ -5,6 +5,7 @@ import { type Command, Options } from './command.ts';
 import { ANCHOR_COMMANDS } from './commands/anchor.ts';
 import { CONSENT_COMMANDS } from './commands/consent.ts';
 import { IDENTITY_COMMANDS } from './commands/identity.ts';
+import { NETWORK_COMMANDS } from './commands/network.ts';
 import { RECEIPT_COMMANDS } from './commands/receipts.ts';
 import { RECORD_COMMANDS } from './commands/records.ts';
 import { describeFailure, EXIT, UsageError } from './exit-code.ts';
@@ -17,6 +18,7 @@ const COMMANDS: readonly Command[] = [
   ...CONSENT_COMMANDS,
   ...RECEIPT_COMMANDS,
   ...ANCHOR_COMMANDS,
+  ...NETWORK_COMMANDS,
 ];
 
 const COMMON = {

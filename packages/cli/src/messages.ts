@@ -2,6 +2,29 @@
 export type Language = 'en' | 'zh';
 
 const MESSAGES = {
+  networkMade: {
+    en: '{nodes} institutions in {out}; start them here with "yilian network up {out}"',
+    zh: '{out} 中已有 {nodes} 个机构；在本机启动：yilian network up {out}',
+  },
+  networkKeys: {
+    en: 'Each folder under nodes/ holds one institution’s keys: carry it there, and delete it here.',
+    zh: 'nodes/ 下每个目录含一个机构的密钥：请分别交付各机构，并在此删除。',
+  },
+  nodeAnswers: { en: '{institution} answers', zh: '{institution} 已就绪' },
+  nodeStands: {
+    en: '{institution}  {url}  process {pid}  height {height}  peers {peers}',
+    zh: '{institution}  {url}  进程 {pid}  高度 {height}  对等节点 {peers}',
+  },
+  nodeSilent: {
+    en: '{institution}  {url}  process {pid}  no answer',
+    zh: '{institution}  {url}  进程 {pid}  无应答',
+  },
+  nodesStopped: { en: '{nodes} nodes stopped', zh: '已停止 {nodes} 个节点' },
+  nodeEnded: { en: 'the node ended with code {code}', zh: '节点已退出，代码 {code}' },
+  nextNetworkFolder: {
+    en: 'the README’s section on several machines shows each step',
+    zh: '请参阅 README 中关于多机部署的一节',
+  },
   connected: {
     en: 'connected to {chain} with {nodes} nodes',
     zh: '已连接 {chain}，共 {nodes} 个节点',

@@ -14,10 +14,10 @@ import {
   closeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { NodeConfig, NodeSettings } from '../config.ts';
 import type { NodeFacts } from '../network/make-network.ts';
 import type { DemoFacts, DemoTicket } from './make-consortium.ts';
+import { NODE_PROGRAM } from '../node-program.ts';
 import type { NodeReport, PeersMoved } from '../node-process.ts';
 
 const HOST = '127.0.0.1';
@@ -27,13 +27,6 @@ const PORTS = 12_000;
 const READY_MS_MAX = 60_000;
 const STOP_MS_MAX = 10_000;
 const LOG_BYTES_MAX = 16 * 1024 * 1024;
-
-const NODE_PROGRAM = fileURLToPath(
-  new URL(
-    import.meta.url.endsWith('.ts') ? '../../dist/node-process.js' : '../node-process.js',
-    import.meta.url,
-  ),
-);
 
 export interface NodeChild {
   readonly facts: NodeFacts;

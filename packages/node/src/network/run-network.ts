@@ -13,17 +13,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { statusDocument } from '@yilian/api/documents';
 import { ROUTES } from '@yilian/api/routes';
 import { readNodeFiles } from '../config.ts';
+import { NODE_PROGRAM } from '../node-program.ts';
 
-const NODE_PROGRAM = fileURLToPath(
-  new URL(
-    import.meta.url.endsWith('.ts') ? '../../dist/node-process.js' : '../node-process.js',
-    import.meta.url,
-  ),
-);
 const READY_MS_MAX = 120_000;
 const STOP_MS_MAX = 15_000;
 const POLL_MS = 200;

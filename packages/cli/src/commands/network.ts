@@ -1,0 +1,150 @@
+/** For operators: make a network, run its nodes, look at them. */
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { EngineMissingError, findEngine } from '@yilian/node/cometbft/find-engine';
+import { NODE_PROGRAM } from '@yilian/node/node-program';
+import { initNetwork, NetworkExistsError } from '@yilian/node/network/init-network';
+import { NetworkFileError, parseNetworkFile } from '@yilian/node/network/network-file';
+import {
+  NetworkRunError,
+  networkDown,
+  networkStatus,
+  networkUp,
+  type NodeStanding,
+} from '@yilian/node/network/run-network';
+import type { Command, Options } from '../command.ts';
+import { EXIT, type ExitCode, UsageError } from '../exit-code.ts';
+import type { Session } from '../session.ts';
+
+function readNetworkFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new UsageError(`${path} cannot be read`);
+  }
+}
+
+/** Mistakes of operators are usage errors: the message names the place and what is expected there. */
+function asUsage(error: unknown): unknown {
+  return error instanceof NetworkFileError ||
+    error instanceof NetworkExistsError ||
+    error instanceof EngineMissingError ||
+    error instanceof NetworkRunError
+    ? new UsageError(error.message, 'nextNetworkFolder')
+    : error;
+}
+
+async function attempt<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    throw asUsage(error);
+  }
+}
+
+function answerStanding(session: Session, nodes: readonly NodeStanding[]): ExitCode {
+  session.answer(
+    { nodes },
+    nodes.map(({ institution, url, pid, height, peers }) =>
+      height === null
+        ? session.say('nodeSilent', { institution, url, pid: pid ?? '–' })
+        : session.say('nodeStands', {
+            institution,
+            url,
+            pid: pid ?? '–',
+            height,
+            peers: peers ?? 0,
+          }),
+    ),
+  );
+  return nodes.every(({ height }) => height !== null) ? EXIT.ok : EXIT.network;
+}
+
+async function init(session: Session, options: Options): Promise<ExitCode> {
+  const out = resolve(options.required('out'));
+  const file = options.required('hospitals');
+  const document = await attempt(async () =>
+    initNetwork(parseNetworkFile(readNetworkFile(file)), out),
+  );
+  session.answer(
+    { directory: out, chainId: document.anchor.chainId, nodes: document.nodes.length },
+    [session.say('networkMade', { out, nodes: document.nodes.length }), session.say('networkKeys')],
+  );
+  return EXIT.ok;
+}
+
+async function up(session: Session, directory: string): Promise<ExitCode> {
+  const tell = (line: string): void => {
+    if (!session.json) process.stderr.write(`${line}\n`);
+  };
+  const nodes = await attempt(async () => {
+    await findEngine({ onProgress: tell });
+    return networkUp(directory, (institution) => tell(session.say('nodeAnswers', { institution })));
+  });
+  return answerStanding(session, nodes);
+}
+
+const network: Command = {
+  name: 'network',
+  usage:
+    'network init --hospitals FILE --out DIR | network up DIR | network down DIR | network status DIR',
+  summary: {
+    en: 'make a network of hospitals; run, stop or show those of its nodes that are on this machine',
+    zh: '建立医院网络；启动、停止或查看本机上的节点',
+  },
+  options: { hospitals: { type: 'string' }, out: { type: 'string' } },
+  run: async (session, options) => {
+    const action = options.argument(0, 'init, up, down or status');
+    switch (action) {
+      case 'init':
+        return init(session, options);
+      case 'up':
+        return up(session, resolve(options.argument(1, 'DIR')));
+      case 'down': {
+        const stopped = await attempt(() => networkDown(resolve(options.argument(1, 'DIR'))));
+        session.answer({ stopped }, [session.say('nodesStopped', { nodes: stopped.length })]);
+        return EXIT.ok;
+      }
+      case 'status':
+        return answerStanding(
+          session,
+          await attempt(() => networkStatus(resolve(options.argument(1, 'DIR')))),
+        );
+      default:
+        throw new UsageError(`network has no action ${action}`);
+    }
+  },
+};
+
+const node: Command = {
+  name: 'node',
+  usage: 'node --home DIR',
+  summary: {
+    en: 'run the node of a folder that "network init" made, until it is told to stop',
+    zh: '运行由 network init 生成的节点，直到收到停止信号',
+  },
+  options: {},
+  run: async (session, options) => {
+    const home = resolve(options.required('home'));
+    if (!existsSync(home)) throw new UsageError(`${home} does not exist`);
+    await attempt(() =>
+      findEngine({ onProgress: (line) => void process.stderr.write(`${line}\n`) }),
+    );
+    const child = spawn(process.execPath, [NODE_PROGRAM, '--home', home], { stdio: 'inherit' });
+    // A terminal's Ctrl-C reaches the child by itself; a service manager's signal comes here alone.
+    const forward = (): void => void child.kill('SIGTERM');
+    process.on('SIGTERM', forward);
+    process.on('SIGINT', () => undefined);
+    const code = await new Promise<number | null>((done) => {
+      child.once('error', () => done(null));
+      child.once('exit', done);
+    });
+    process.off('SIGTERM', forward);
+    if (code !== 0)
+      session.answer({ ended: code }, [session.say('nodeEnded', { code: code ?? '–' })]);
+    return code === 0 ? EXIT.ok : EXIT.refused;
+  },
+};
+
+export const NETWORK_COMMANDS: readonly Command[] = [network, node];
