@@ -1,0 +1,217 @@
+/**
+ * What a node beside CometBFT keeps: the application's state, the blocks as flattened lists of client
+ * transactions, and, as soon as the engine can show them, the headers with their certificates. Nothing is
+ * read from the engine's own store later, so it may prune.
+ *
+ * Order of writes for one height, and what a crash between any two of them leaves:
+ *   1. FinalizeBlock writes nothing. Crash after: the engine replays the block.
+ *   2. Commit: one batch with the application's writes, body, outcomes and tip; the engine gets its answer
+ *      only when it is durable. Crash before: as after 1. Crash after, answer unsent: the engine asks `Info`,
+ *      sees the height, and does not replay.
+ *   3. Header and certificate, fetched from the engine and verified. Crash before: fetched at the next start
+ *      (`headersFrom` says where they end), before the height is told to anybody.
+ */
+import type { Outcome, Validator, WriteBatch } from '@yilian/consensus/application';
+import { type Bytes, concatBytes, equalBytes, u64be } from '@yilian/crypto/bytes';
+import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
+import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
+import { type Entry, type KeyValueStore, StorageError } from '../storage/key-value-store.ts';
+
+const STATE = Uint8Array.of(0x01);
+const TIP_KEY = Uint8Array.of(0x02, 0x00);
+const GENESIS_KEY = Uint8Array.of(0x02, 0x01);
+const HEADER = Uint8Array.of(0x03);
+const BODY = Uint8Array.of(0x04);
+
+/** No block's transactions are longer; the engine's genesis file says less. */
+const BODY_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Where the application stands, and who votes. */
+export interface EngineTip {
+  readonly height: bigint;
+  readonly timeNs: bigint;
+  readonly appHash: Bytes;
+  /** In force at `height` (at height 0: of genesis), at the next height, and at the one after. */
+  readonly lastValidators: readonly Validator[];
+  readonly validators: readonly Validator[];
+  readonly nextValidators: readonly Validator[];
+}
+
+export interface EngineBlock {
+  readonly height: bigint;
+  readonly timeNs: bigint;
+  /** Consensus key of the proposer, 32 bytes. */
+  readonly proposer: Bytes;
+  /** Client transactions, bundles flattened. */
+  readonly txs: readonly Bytes[];
+  readonly outcomes: readonly Outcome[];
+}
+
+export interface EngineHeader {
+  /** The engine's encodings: see consensus/light/cometbft. */
+  readonly header: Bytes;
+  readonly certificate: Bytes;
+}
+
+export interface EngineChainStore {
+  /** The application's view of its own keys. */
+  readonly state: { get(key: Bytes): Bytes | undefined };
+  /** Undefined before the chain began. */
+  tip(): EngineTip | undefined;
+  /** Says to which chain this database belongs. @throws StorageError `wrongChain` */
+  initialise(genesisId: Bytes): Promise<void>;
+  /** One atomic, durable step. `pruneBelow`: bodies of lower heights are dropped, a few at a time. */
+  commitBlock(input: {
+    readonly block: EngineBlock;
+    readonly tip: EngineTip;
+    readonly writes: WriteBatch;
+  }): Promise<void>;
+  /** Drops the bodies of up to `countMax` heights below `height`, lowest first. */
+  prune(height: bigint, countMax: number): Promise<void>;
+  putHeader(height: bigint, header: EngineHeader): Promise<void>;
+  header(height: bigint): EngineHeader | undefined;
+  block(height: bigint): EngineBlock | undefined;
+  /** Height of the newest header; 0 when there is none. */
+  headerHeight(): bigint;
+  /** Height of the oldest body that is kept; 0 when there is none. */
+  firstBody(): bigint;
+  entries(): number;
+  close(): Promise<void>;
+}
+
+function keyOf(space: Bytes, height: bigint): Bytes {
+  return concatBytes(space, u64be(height));
+}
+
+function heightOf(key: Bytes): bigint {
+  return new DataView(key.buffer, key.byteOffset + 1, 8).getBigUint64(0);
+}
+
+/** All keys of a space lie from the space's byte to the next. */
+function spaceRange(space: Bytes): { readonly from: Bytes; readonly to: Bytes } {
+  return { from: space, to: Uint8Array.of((space[0] ?? 0) + 1) };
+}
+
+function stateKey(key: Bytes): Bytes {
+  return concatBytes(STATE, key);
+}
+
+function read<T>(bytes: Bytes, parse: (fields: Cbor) => T): T {
+  try {
+    return parse(decode(bytes, { bytesMax: BODY_BYTES_MAX, depthMax: 6 }));
+  } catch (cause) {
+    throw new StorageError('damaged', 'the database holds an entry that does not decode', {
+      cause,
+    });
+  }
+}
+
+function validatorsToCbor(validators: readonly Validator[]): Cbor {
+  return validators.map(({ key, power, leads }) => [key, power, leads]);
+}
+
+function validatorsFrom(value: Cbor): readonly Validator[] {
+  return Fields.of([value], 1).list(ANY_COUNT, (list) => {
+    const each = list.nested(3);
+    return { key: each.bytes(32), power: each.u64(), leads: each.flag() };
+  });
+}
+
+function encodeTip(tip: EngineTip): Bytes {
+  return encode([
+    tip.height,
+    tip.timeNs,
+    tip.appHash,
+    validatorsToCbor(tip.lastValidators),
+    validatorsToCbor(tip.validators),
+    validatorsToCbor(tip.nextValidators),
+  ]);
+}
+
+function tipFrom(value: Cbor): EngineTip {
+  const fields = Fields.of(value, 6);
+  return {
+    height: fields.u64(),
+    timeNs: fields.u64(),
+    appHash: fields.bytes(32),
+    lastValidators: validatorsFrom(fields.any()),
+    validators: validatorsFrom(fields.any()),
+    nextValidators: validatorsFrom(fields.any()),
+  };
+}
+
+function encodeBlock({ timeNs, proposer, txs, outcomes }: EngineBlock): Bytes {
+  const codes = outcomes.map((outcome) => (outcome.ok ? null : outcome.rejection.code));
+  return encode([timeNs, proposer, txs, codes]);
+}
+
+function blockFrom(height: bigint, value: Cbor): EngineBlock {
+  const fields = Fields.of(value, 4);
+  const timeNs = fields.u64();
+  const proposer = fields.bytes();
+  return {
+    height,
+    timeNs,
+    proposer,
+    txs: fields.list(ANY_COUNT, (list) => list.bytes()),
+    outcomes: fields.list(ANY_COUNT, (list): Outcome => {
+      const code = list.orNull((own) => own.text());
+      return code === null ? { ok: true } : { ok: false, rejection: { code } };
+    }),
+  };
+}
+
+export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
+  const lastHeight = (space: Bytes): bigint => {
+    const [last] = store.range({ ...spaceRange(space), reverse: true, limit: 1 });
+    return last === undefined ? 0n : heightOf(last.key);
+  };
+  return {
+    state: { get: (key) => store.get(stateKey(key)) },
+    tip: () => {
+      const bytes = store.get(TIP_KEY);
+      return bytes === undefined ? undefined : read(bytes, tipFrom);
+    },
+    initialise: async (genesisId) => {
+      const stored = store.get(GENESIS_KEY);
+      if (stored === undefined)
+        return store.write({ puts: [{ key: GENESIS_KEY, value: genesisId }], deletes: [] });
+      if (!equalBytes(stored, genesisId))
+        throw new StorageError('wrongChain', 'the database belongs to another chain');
+    },
+    commitBlock: ({ block, tip, writes }) => {
+      const puts: Entry[] = writes.puts.map(({ key, value }) => ({ key: stateKey(key), value }));
+      puts.push({ key: keyOf(BODY, block.height), value: encodeBlock(block) });
+      puts.push({ key: TIP_KEY, value: encodeTip(tip) });
+      return store.write({ puts, deletes: writes.deletes.map(stateKey) });
+    },
+    prune: async (height, countMax) => {
+      const old = store.range({ from: BODY, to: keyOf(BODY, height), limit: countMax });
+      if (old.length > 0) await store.write({ puts: [], deletes: old.map(({ key }) => key) });
+    },
+    putHeader: (height, { header, certificate }) =>
+      store.write({
+        puts: [{ key: keyOf(HEADER, height), value: encode([header, certificate]) }],
+        deletes: [],
+      }),
+    header: (height) => {
+      const bytes = store.get(keyOf(HEADER, height));
+      if (bytes === undefined) return undefined;
+      return read(bytes, (value) => {
+        const fields = Fields.of(value, 2);
+        return { header: fields.bytes(), certificate: fields.bytes() };
+      });
+    },
+    block: (height) => {
+      const bytes = store.get(keyOf(BODY, height));
+      return bytes === undefined ? undefined : read(bytes, (value) => blockFrom(height, value));
+    },
+    headerHeight: () => lastHeight(HEADER),
+    firstBody: () => {
+      const [first] = store.range({ ...spaceRange(BODY), limit: 1 });
+      return first === undefined ? 0n : heightOf(first.key);
+    },
+    entries: () => store.count(),
+    close: () => store.close(),
+  };
+}
