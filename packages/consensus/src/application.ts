@@ -23,6 +23,8 @@ export interface Genesis {
   readonly validators: readonly Validator[];
   /** Opaque to ordering; the ledger's own genesis document, encoded. */
   readonly appState: Bytes;
+  /** Who orders, and so the form of headers and certificates; the embedded PBFT when it is absent. */
+  readonly engine?: 'cometbft';
 }
 
 export interface Vote {

@@ -1,23 +1,45 @@
 /** The beginning of a chain: the genesis id stands where height 1 expects the id of the block below. */
 import type { Bytes } from '@yilian/crypto/bytes';
-import { encode } from '@yilian/crypto/cbor';
+import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 import { sha256 } from '@yilian/crypto/hash';
 import type { Genesis, Validator } from './application.ts';
 import type { ChainTip } from './chain-tip.ts';
 import { createValidatorSet, validatorsToCbor } from './validator-set.ts';
 
+function genesisToCbor(genesis: Genesis): readonly Cbor[] {
+  const { chainId, timeNs, validators, appState, engine } = genesis;
+  const fields: readonly Cbor[] = [chainId, timeNs, validatorsToCbor(validators), appState];
+  return engine === undefined ? fields : [...fields, engine];
+}
+
 /** 32 bytes that name the chain: the anchor of every light client. */
 export function genesisId(genesis: Genesis): Bytes {
-  return sha256(
-    encode([
-      DOMAIN_TAGS.genesisId,
-      genesis.chainId,
-      genesis.timeNs,
-      validatorsToCbor(genesis.validators),
-      genesis.appState,
-    ]),
-  );
+  return sha256(encode([DOMAIN_TAGS.genesisId, ...genesisToCbor(genesis)]));
+}
+
+/**
+ * The genesis document as it lies on disk and travels: `[chainId, timeNs, [[key, power, leads]…], appState]`,
+ * and `'cometbft'` as a fifth where that engine orders.
+ */
+export function encodeGenesis(genesis: Genesis): Bytes {
+  return encode(genesisToCbor(genesis));
+}
+
+/** @throws CodecError */
+export function decodeGenesis(bytes: Bytes): Genesis {
+  const fields = new Fields(decode(bytes), { min: 4, max: 5 });
+  const genesis = {
+    chainId: fields.text(),
+    timeNs: fields.u64(),
+    validators: fields.list(ANY_COUNT, (list) => {
+      const validator = list.nested(3);
+      return { key: validator.bytes(), power: validator.u64(), leads: validator.flag() };
+    }),
+    appState: fields.bytes(),
+  };
+  return fields.count === 4 ? genesis : { ...genesis, engine: fields.oneOf(['cometbft']) };
 }
 
 /**

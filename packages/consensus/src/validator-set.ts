@@ -11,6 +11,7 @@ import { sha256 } from '@yilian/crypto/hash';
 import type { Validator, ValidatorUpdate } from './application.ts';
 
 export interface ValidatorSet {
+  readonly engine: 'pbft';
   readonly chainId: string;
   /** 0 at genesis, one more with every change of the set. */
   readonly epoch: number;
@@ -65,7 +66,14 @@ export function createValidatorSet(input: {
   );
   let totalPower = 0n;
   for (const { power } of validators) totalPower += power;
-  return { chainId: input.chainId, epoch: input.epoch, validators, totalPower, hash };
+  return {
+    engine: 'pbft',
+    chainId: input.chainId,
+    epoch: input.epoch,
+    validators,
+    totalPower,
+    hash,
+  };
 }
 
 /**
@@ -88,18 +96,24 @@ export function updateValidatorSet(
   return equalBytes(unchanged.hash, set.hash) ? set : updated;
 }
 
+/** What counting needs to know of a set. */
+export interface VotingPower {
+  readonly validators: readonly { readonly power: bigint }[];
+  readonly totalPower: bigint;
+}
+
 /** More than two thirds of all power: two such groups share a correct member. */
-export function isQuorum(set: ValidatorSet, power: bigint): boolean {
+export function isQuorum(set: VotingPower, power: bigint): boolean {
   return 3n * power > 2n * set.totalPower;
 }
 
 /** More than one third of all power: such a group has a correct member (the paper's f+1). */
-export function isWeakQuorum(set: ValidatorSet, power: bigint): boolean {
+export function isWeakQuorum(set: VotingPower, power: bigint): boolean {
   return 3n * power > set.totalPower;
 }
 
 /** Power of the signers at these positions, each counted once; unknown positions count nothing. */
-export function powerOf(set: ValidatorSet, signers: Iterable<number>): bigint {
+export function powerOf(set: VotingPower, signers: Iterable<number>): bigint {
   let power = 0n;
   for (const signer of new Set(signers)) power += set.validators[signer]?.power ?? 0n;
   return power;

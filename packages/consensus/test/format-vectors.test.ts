@@ -13,7 +13,7 @@ import { certificateHash, encodeCertificate } from '../src/certificate.ts';
 import { encodeChainTip } from '../src/chain-tip.ts';
 import { genesisId, genesisTip } from '../src/genesis.ts';
 import { encodeSignedHeader, headerId } from '../src/header.ts';
-import { encodeLightBlock } from '../src/light/light-block.ts';
+import { encodePbftLightBlock } from '../src/light/pbft-light-engine.ts';
 import { trustGenesis, encodeTrustedBlock } from '../src/light/trust.ts';
 import { encodeTrustCheckpoint } from '../src/light/trust-checkpoint.ts';
 import { encodeMessage } from '../src/pbft/message-codec.ts';
@@ -74,7 +74,7 @@ function compute(): unknown {
       certifiedBlock: encodeCertifiedBlock(decided),
       certificate: encodeCertificate(certificate),
       signedHeader: encodeSignedHeader(block),
-      lightBlock: encodeLightBlock({ ...block, certificate, validators }),
+      lightBlock: encodePbftLightBlock({ ...block, certificate, validators }),
       trustedBlock: encodeTrustedBlock(trusted),
       trustCheckpoint: encodeTrustCheckpoint({
         ...trusted,

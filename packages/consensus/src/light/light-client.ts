@@ -1,8 +1,7 @@
 /** Walking to a header over as few others as the changes of the validator set allow. */
 import { equalBytes } from '@yilian/crypto/bytes';
-import { headerId } from '../header.ts';
 import type { SignatureVerifier } from '../signature.ts';
-import type { LightBlock } from './light-block.ts';
+import type { LightBlock } from './light-engine.ts';
 import type { TrustedBlock } from './trust.ts';
 import { type LightRefusal, type LightSettings, verifyLightBlock } from './verify-header.ts';
 
@@ -73,6 +72,6 @@ export function compareWitness(
 ): 'agree' | 'otherHeight' | ForkEvidence {
   const { height } = home.header;
   if (witness.header.height !== height) return 'otherHeight';
-  if (equalBytes(headerId(home.header), headerId(witness.header))) return 'agree';
+  if (equalBytes(home.header.blockId, witness.header.blockId)) return 'agree';
   return { height, first: home, second: witness };
 }

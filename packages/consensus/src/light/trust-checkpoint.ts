@@ -8,7 +8,7 @@ import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
 import type { SignatureVerifier } from '../signature.ts';
-import { validatorSetFromCbor, validatorSetToCbor } from '../validator-set.ts';
+import { isSetOfChain, lightValidatorsFromCbor, lightValidatorsToCbor } from './light-engines.ts';
 import {
   type TrustAnchor,
   trustCheckpoint,
@@ -27,7 +27,7 @@ export function encodeTrustCheckpoint(checkpoint: TrustCheckpoint): Bytes {
     checkpoint.height,
     checkpoint.blockId,
     checkpoint.timeNs,
-    validatorSetToCbor(checkpoint.validators),
+    lightValidatorsToCbor(checkpoint.validators),
     checkpoint.nextValidatorsHash,
     checkpoint.signature,
   ]);
@@ -42,7 +42,7 @@ export function decodeTrustCheckpoint(bytes: Bytes): TrustCheckpoint {
     height: fields.u64(),
     blockId: fields.bytes(32),
     timeNs: fields.u64(),
-    validators: validatorSetFromCbor(fields.any()),
+    validators: lightValidatorsFromCbor(fields.any()),
     nextValidatorsHash: fields.bytes(32),
     signature: fields.bytes(64),
   };
@@ -79,7 +79,8 @@ export function renewTrust(input: {
   const { height, blockId, timeNs } = checkpoint;
   const isOurs =
     checkpoint.chainId === anchor.chainId &&
-    checkpoint.validators.chainId === anchor.chainId &&
+    isSetOfChain(checkpoint.validators, anchor.chainId) &&
+    checkpoint.validators.engine === trusted.validators.engine &&
     equalBytes(checkpoint.genesisId, anchor.genesisId);
   if (!isOurs) return refuse('wrongChain');
   const renewed = trustCheckpoint(anchor, checkpoint, verifySignature);

@@ -9,12 +9,13 @@ import { Fields } from '@yilian/crypto/fields';
 import type { Genesis } from '../application.ts';
 import { genesisId } from '../genesis.ts';
 import type { SignatureVerifier } from '../signature.ts';
+import type { LightValidatorSet } from './light-engine.ts';
 import {
-  createValidatorSet,
-  type ValidatorSet,
-  validatorSetFromCbor,
-  validatorSetToCbor,
-} from '../validator-set.ts';
+  isSetOfChain,
+  lightEngineOf,
+  lightValidatorsFromCbor,
+  lightValidatorsToCbor,
+} from './light-engines.ts';
 
 export interface TrustAnchor {
   readonly chainId: string;
@@ -33,7 +34,7 @@ export interface TrustedBlock {
   /** App hash after the block *below*, as the header carries it; null at genesis. */
   readonly appHash: Bytes | null;
   /** The set of this height. */
-  readonly validators: ValidatorSet;
+  readonly validators: LightValidatorSet;
   /** Hash of the set of the next height. */
   readonly nextValidatorsHash: Bytes;
 }
@@ -42,10 +43,9 @@ export interface TrustedBlock {
 export function trustGenesis(anchor: TrustAnchor, genesis: Genesis): TrustedBlock | null {
   if (genesis.chainId !== anchor.chainId) return null;
   if (!equalBytes(genesisId(genesis), anchor.genesisId)) return null;
-  const { chainId } = anchor;
-  const validators = createValidatorSet({ chainId, epoch: 0, validators: genesis.validators });
+  const validators = lightEngineOf(genesis).genesisValidators(genesis);
   return {
-    chainId,
+    chainId: anchor.chainId,
     height: 0n,
     blockId: anchor.genesisId,
     timeNs: genesis.timeNs,
@@ -62,7 +62,7 @@ export interface TrustCheckpoint {
   readonly height: bigint;
   readonly blockId: Bytes;
   readonly timeNs: bigint;
-  readonly validators: ValidatorSet;
+  readonly validators: LightValidatorSet;
   readonly nextValidatorsHash: Bytes;
   readonly signature: Bytes;
 }
@@ -88,7 +88,7 @@ export function trustCheckpoint(
   verifySignature: SignatureVerifier,
 ): TrustedBlock | null {
   const { chainId, height, blockId, timeNs, validators, nextValidatorsHash } = checkpoint;
-  if (chainId !== anchor.chainId || validators.chainId !== anchor.chainId) return null;
+  if (chainId !== anchor.chainId || !isSetOfChain(validators, chainId)) return null;
   if (!equalBytes(checkpoint.genesisId, anchor.genesisId)) return null;
   const { signature } = checkpoint;
   const message = trustCheckpointBody(checkpoint);
@@ -104,7 +104,7 @@ export function encodeTrustedBlock(trusted: TrustedBlock): Bytes {
     trusted.blockId,
     trusted.timeNs,
     trusted.appHash,
-    validatorSetToCbor(trusted.validators),
+    lightValidatorsToCbor(trusted.validators),
     trusted.nextValidatorsHash,
   ]);
 }
@@ -117,8 +117,8 @@ export function decodeTrustedBlock(bytes: Bytes): TrustedBlock {
     height: fields.u64(),
     blockId: fields.bytes(32),
     timeNs: fields.u64(),
-    appHash: fields.orNull((own) => own.bytes(32)),
-    validators: validatorSetFromCbor(fields.any()),
+    appHash: fields.orNull((own) => own.bytes()),
+    validators: lightValidatorsFromCbor(fields.any()),
     nextValidatorsHash: fields.bytes(32),
   };
 }

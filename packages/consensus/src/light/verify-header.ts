@@ -4,12 +4,11 @@
  * correct member of the old set did) besides two thirds of its own (Tendermint light client, Braithwaite
  * et al. 2020).
  */
-import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
-import { verifyCertificate } from '../certificate.ts';
-import { type Header, HEADER_VERSION, headerId } from '../header.ts';
+import { equalBytes, toHex } from '@yilian/crypto/bytes';
 import type { SignatureVerifier } from '../signature.ts';
 import { isWeakQuorum } from '../validator-set.ts';
-import type { LightBlock } from './light-block.ts';
+import type { LightBlock, LightHeader, LightValidatorSet } from './light-engine.ts';
+import { isSetOfChain } from './light-engines.ts';
 import type { TrustedBlock } from './trust.ts';
 
 export interface LightSettings {
@@ -56,55 +55,63 @@ function refuse(code: LightRefusal): LightVerdict {
   return { ok: false, code };
 }
 
-/** LC-2, LC-3, LC-4. Any header at or above the trusted one. The certificate's signatures are all checked. */
+/**
+ * LC-2, LC-3, LC-4. Any header at or above the trusted one. How many signatures of a certificate are
+ * checked beyond what is needed is the engine's affair.
+ */
 export function verifyLightBlock(check: LightCheck): LightVerdict {
   const { trusted, block, nowNs, verifySignature } = check;
   const settings = check.settings ?? DEFAULT_LIGHT_SETTINGS;
-  const { header, certificate, validators } = block;
-  const blockId = headerId(header);
+  const { header, validators } = block;
   if (nowNs - trusted.timeNs > settings.trustingPeriodNs) return refuse('trustExpired');
-  if (header.version !== HEADER_VERSION) return refuse('versionUnknown');
-  if (header.chainId !== trusted.chainId || validators.chainId !== trusted.chainId)
+  if (!block.isVersionKnown) return refuse('versionUnknown');
+  if (header.chainId !== trusted.chainId || !isSetOfChain(validators, trusted.chainId))
     return refuse('wrongChain');
   if (header.height < trusted.height) return refuse('stale');
   if (header.height === trusted.height)
-    return equalBytes(blockId, trusted.blockId) ? { ok: true, trusted } : refuse('forked');
+    return equalBytes(header.blockId, trusted.blockId) ? { ok: true, trusted } : refuse('forked');
   if (header.height === 1n ? header.timeNs < trusted.timeNs : header.timeNs <= trusted.timeNs)
     return refuse('timeNotGrowing');
   if (header.timeNs > nowNs + settings.clockDriftNs) return refuse('fromTheFuture');
   if (!equalBytes(validators.hash, header.validatorsHash)) return refuse('validatorsDiffer');
-  const isNext = header.height === trusted.height + 1n;
-  if (isNext) {
-    if (!equalBytes(header.previousId, trusted.blockId)) return refuse('wrongPrevious');
+  if (header.height === trusted.height + 1n) {
+    if (!isAbove(trusted, header)) return refuse('wrongPrevious');
     if (!equalBytes(validators.hash, trusted.nextValidatorsHash)) return refuse('validatorsDiffer');
-  } else if (!overlaps(trusted, block)) return refuse('notEnoughOverlap');
-  const verified = verifyCertificate({
-    certificate,
-    height: header.height,
-    blockId,
-    validators,
-    verifySignature,
-  });
-  if (!verified.ok) return refuse('certificateInvalid');
-  return { ok: true, trusted: toTrusted(block, blockId) };
+    const verdict = block.verifyCertificate({ validators, verifySignature });
+    return verdict.ok ? { ok: true, trusted: toTrusted(block) } : refuse('certificateInvalid');
+  }
+  const isEnough = (signers: readonly number[]): boolean =>
+    overlaps(trusted.validators, validators, signers);
+  // What the certificate claims costs no signature checks.
+  if (!isEnough(block.signers)) return refuse('notEnoughOverlap');
+  const verdict = block.verifyCertificate({ validators, verifySignature, isEnough });
+  if (!verdict.ok) return refuse('certificateInvalid');
+  if (!isEnough(verdict.signers)) return refuse('notEnoughOverlap');
+  return { ok: true, trusted: toTrusted(block) };
 }
 
-/** Whether the signers hold more than a third of the power that is trusted. */
+/** Whether a header of the next height names the trusted block as the one below. */
+function isAbove(trusted: TrustedBlock, { previousId }: LightHeader): boolean {
+  return previousId === null ? trusted.height === 0n : equalBytes(previousId, trusted.blockId);
+}
+
+/** Whether these signers hold more than a third of the power that is trusted. */
 function overlaps(
-  { validators: old }: TrustedBlock,
-  { validators, certificate }: LightBlock,
+  trusted: LightValidatorSet,
+  validators: LightValidatorSet,
+  signers: readonly number[],
 ): boolean {
-  const powers = new Map(old.validators.map(({ key, power }) => [toHex(key), power]));
+  const powers = new Map(trusted.validators.map(({ key, power }) => [toHex(key), power]));
   let power = 0n;
-  for (const signer of new Set(certificate.signatures.map((vote) => vote.signer))) {
+  for (const signer of new Set(signers)) {
     const key = validators.validators[signer]?.key;
     if (key !== undefined) power += powers.get(toHex(key)) ?? 0n;
   }
-  return isWeakQuorum(old, power);
+  return isWeakQuorum(trusted, power);
 }
 
-function toTrusted({ header, validators }: LightBlock, blockId: Bytes): TrustedBlock {
-  const { chainId, height, timeNs, appHash, nextValidatorsHash } = header;
+function toTrusted({ header, validators }: LightBlock): TrustedBlock {
+  const { chainId, height, blockId, timeNs, appHash, nextValidatorsHash } = header;
   return { chainId, height, blockId, timeNs, appHash, validators, nextValidatorsHash };
 }
 
@@ -113,13 +120,14 @@ function toTrusted({ header, validators }: LightBlock, blockId: Bytes): TrustedB
  * `trusted`. Returns false at the first that is not the parent of the one above.
  */
 export function verifyHeadersBelow(
-  trusted: { readonly previousId: Bytes; readonly height: bigint },
-  headers: readonly Header[],
+  trusted: Pick<LightHeader, 'previousId' | 'height'>,
+  headers: readonly LightHeader[],
 ): boolean {
   let { previousId, height } = trusted;
   for (const header of headers) {
     height -= 1n;
-    if (header.height !== height || !equalBytes(headerId(header), previousId)) return false;
+    if (header.height !== height || previousId === null) return false;
+    if (!equalBytes(header.blockId, previousId)) return false;
     ({ previousId } = header);
   }
   return true;
