@@ -43,10 +43,9 @@ const addressOf = (index) => `127.0.0.${21 + index}`;
 const rpcOf = (index) => `http://${addressOf(index)}:${PORT + 1}`;
 
 function configure() {
-  const made = spawnSync('cometbft', [
-    ...['testnet', '--v', String(NODES), '--o', home],
-    ...['--starting-ip-address', addressOf(0), '--p2p-port', String(PORT)],
-  ]);
+  const size = ['--v', String(NODES), '--o', home];
+  const place = ['--starting-ip-address', addressOf(0), '--p2p-port', String(PORT)];
+  const made = spawnSync('cometbft', ['testnet', ...size, ...place]);
   if (made.status !== 0) throw new Error(String(made.stderr));
   for (const [index, { seed, key, address }] of keys.slice(0, NODES).entries()) {
     const directory = join(home, `node${index}`, 'config');
@@ -145,7 +144,12 @@ try {
     // oxlint-disable-next-line no-await-in-loop
     validators.push(await ask(`validators?height=${at}&per_page=100`));
   }
-  const block = await ask('block?height=5');
+  let block;
+  for (let at = 1; block === undefined; at++) {
+    // oxlint-disable-next-line no-await-in-loop
+    const asked = await ask(`block?height=${at}`);
+    if (at > 1 && asked.block.data.txs.length > 0) block = asked;
+  }
   const { genesis } = await ask('genesis');
   const lines = (list) => `[\n${list.map((each) => JSON.stringify(each)).join(',\n')}\n]`;
   writeFileSync(
