@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<(options: BenchOptions) => 
     seal: async () => (await import('./seal.ts')).benchSeal,
     search: async () => (await import('./search.ts')).benchSearch,
     ledger: async () => (await import('./ledger.ts')).benchLedger,
+    light: async () => (await import('./light.ts')).benchLight,
     embedded: async () => (await import('./embedded.ts')).benchEmbedded,
   };
 

@@ -3,7 +3,7 @@
  * lets through, OpenSSL decides as the pure verifier does. A raw key enters as JWK: half the cost of DER.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
-import type { Bytes } from '@yilian/crypto/bytes';
+import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { precheckSignature, type SignatureVerifier } from '@yilian/crypto/signature';
 
 function toKeyObject(publicKey: Bytes): KeyObject {
@@ -14,16 +14,34 @@ function toKeyObject(publicKey: Bytes): KeyObject {
   });
 }
 
+function createVerifier(keyOf: (publicKey: Bytes) => KeyObject): SignatureVerifier {
+  return ({ publicKey, message, signature }) => {
+    if (!precheckSignature({ publicKey, signature })) return false;
+    try {
+      return verify(null, message, keyOf(publicKey), signature);
+    } catch {
+      // OpenSSL refuses some encodings when the key is made, before any signature is looked at.
+      return false;
+    }
+  };
+}
+
 /** Never throws. */
-export const verifySignature: SignatureVerifier = ({ publicKey, message, signature }) => {
-  if (!precheckSignature({ publicKey, signature })) return false;
-  try {
-    return verify(null, message, toKeyObject(publicKey), signature);
-  } catch {
-    // OpenSSL refuses some encodings when the key is made, before any signature is looked at.
-    return false;
-  }
-};
+export const verifySignature: SignatureVerifier = createVerifier(toKeyObject);
+
+/** The same for keys that come again and again, such as validators': each is made once and kept. */
+export function createCachingVerifier(keysMax = 256): SignatureVerifier {
+  const keys = new Map<string, KeyObject>();
+  return createVerifier((publicKey) => {
+    const name = toHex(publicKey);
+    const known = keys.get(name);
+    if (known !== undefined) return known;
+    const made = toKeyObject(publicKey);
+    if (keys.size >= keysMax) keys.clear();
+    keys.set(name, made);
+    return made;
+  });
+}
 
 /** The PKCS #8 wrapping of a raw Ed25519 seed (RFC 8410 §7). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
