@@ -8,6 +8,7 @@ import type { Genesis } from '@yilian/consensus/application';
 import { commitBody, encodeCertificate } from '@yilian/consensus/certificate';
 import { genesisId } from '@yilian/consensus/genesis';
 import { encodeSignedHeader, type Header, headerId, proposalBody } from '@yilian/consensus/header';
+import { NO_BLOCK } from '@yilian/consensus/light/cometbft/block-id';
 import {
   type Commit,
   type CommitEntry,
@@ -93,7 +94,7 @@ function pbftChain(genesis: Genesis, length: number): readonly EncodedHeader[] {
 
 function cometChain(length: number): readonly EncodedHeader[] {
   const set = createCometValidatorSet(validators);
-  let lastBlockId = { hash: new Uint8Array(0), partsTotal: 0, partsHash: new Uint8Array(0) };
+  let lastBlockId = NO_BLOCK;
   return Array.from({ length }, (_, index) => {
     const height = BigInt(index + 1);
     const header: CometHeader = {

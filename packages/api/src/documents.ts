@@ -81,7 +81,7 @@ export const statusDocument: z.ZodType<StatusDocument> = z.strictObject({
 export interface BlockEvent {
   readonly height: string;
   readonly timeMs: number;
-  /** Consensus key of the proposer, hex. */
+  /** Consensus key of the proposer, hex; zeros where the node does not know it any more. */
   readonly proposer: string;
   readonly transactions: number;
   readonly refused: number;

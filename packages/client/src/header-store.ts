@@ -6,10 +6,8 @@
  */
 import { ROUTES } from '@yilian/api/routes';
 import { type Bytes, CodecError, equalBytes, fromBase64Url, toHex } from '@yilian/crypto/bytes';
-import { type Cbor, decode } from '@yilian/crypto/cbor';
 import type { Genesis } from '@yilian/consensus/application';
-import { decodeCertificate, verifyCertificate } from '@yilian/consensus/certificate';
-import { decodeSignedHeader, type Header, headerId, proposalBody } from '@yilian/consensus/header';
+import { decodeGenesisDocument } from '@yilian/consensus/genesis';
 import {
   decodeTrustedBlock,
   encodeTrustedBlock,
@@ -25,13 +23,16 @@ import {
   renewTrust,
 } from '@yilian/consensus/light/trust-checkpoint';
 import { advanceTo } from '@yilian/consensus/light/light-client';
-import type { LightBlock } from '@yilian/consensus/light/light-block';
-import {
-  type ValidatorSet,
-  ValidatorSetError,
-  validatorSetFromCbor,
-} from '@yilian/consensus/validator-set';
-import type { SignatureVerifier } from '@yilian/crypto/signature';
+import type {
+  CertifiedHeader,
+  EncodedHeader,
+  LightBlock,
+  LightEngine,
+  LightHeader,
+  LightValidatorSet,
+} from '@yilian/consensus/light/light-engine';
+import { lightEngineOf } from '@yilian/consensus/light/light-engines';
+import { ValidatorSetError } from '@yilian/consensus/validator-set';
 import { type GenesisState, parseGenesis } from '@yilian/ledger/genesis';
 import { ClientError, ProblemError, type Source, VerificationError } from './failure.ts';
 import type { Network } from './network.ts';
@@ -39,8 +40,7 @@ import { renewFromNetwork } from './trust-renewal.ts';
 
 /** A header whose certificate was verified. */
 export interface VerifiedHeader {
-  readonly header: Header;
-  readonly blockId: Bytes;
+  readonly header: LightHeader;
 }
 
 export interface HeaderStore {
@@ -56,10 +56,7 @@ export interface HeaderStore {
    * @throws VerificationError `certificate`, `chain`, and of a checkpoint `regulatorSignature`,
    *   `staleCheckpoint`, `fork`; ClientError `trustExpired` when nobody has a checkpoint
    */
-  verify(
-    encoded: { readonly header: Bytes; readonly certificate: Bytes },
-    source: Source,
-  ): Promise<VerifiedHeader>;
+  verify(encoded: EncodedHeader, source: Source): Promise<VerifiedHeader>;
   /**
    * Begins trust anew at a checkpoint of the regulator. `verify` does so of itself after the trusting
    * period. Fails as trust-renewal.ts says.
@@ -85,7 +82,9 @@ export function createHeaderStore(network: Network): HeaderStore {
   /** One certified block id per height: a second one is proof of a fork. */
   const blockIds = new Map<bigint, Bytes>();
   /** Sets of trusted headers, by hash. */
-  const trustedSets = new Map<string, ValidatorSet>();
+  const trustedSets = new Map<string, LightValidatorSet>();
+  /** By the genesis document. */
+  let engine: LightEngine | undefined;
   let trusted: TrustedBlock | undefined;
   let newest: VerifiedHeader | null = null;
   let starting: Promise<void> | undefined;
@@ -103,6 +102,7 @@ export function createHeaderStore(network: Network): HeaderStore {
     if (beginning === null)
       throw new ClientError('badAnchor', 'the genesis document is not the one of the anchor');
     genesisState = parseGenesis(genesis.appState);
+    engine = lightEngineOf(genesis);
     genesisBlock = beginning;
     // As far as the regulator's signature goes; whether it still counts is judged below.
     const checkpoints = [anchor.checkpoint, await platform.storage.get(checkpointName)]
@@ -121,15 +121,20 @@ export function createHeaderStore(network: Network): HeaderStore {
       trustedSets.set(toHex(validators.hash), validators);
   }
 
+  function engineOf(): LightEngine {
+    if (engine === undefined) throw new Error('the header store has not started');
+    return engine;
+  }
+
   /** A set that the hash in a header stands for; whether it is trusted is decided elsewhere. */
-  async function setOf(hash: Bytes): Promise<ValidatorSet> {
+  async function setOf(hash: Bytes): Promise<LightValidatorSet> {
     const known = trustedSets.get(toHex(hash));
     if (known !== undefined) return known;
     const { value } = await network.ask(
       ROUTES.getValidators,
       { params: { hash } },
       (encoded, source) => {
-        const set = readValidatorSet(encoded);
+        const set = readValidatorSet(engineOf(), encoded);
         if (set === undefined || !equalBytes(set.hash, hash))
           throw new VerificationError('certificate', source, 'it is another validator set');
         return set;
@@ -145,10 +150,10 @@ export function createHeaderStore(network: Network): HeaderStore {
         ROUTES.getHeader,
         { params: { height } },
         async (encoded, source) => {
-          const { header, signature, certificate } = decodeOrRefuse(encoded, source);
-          if (header.height !== height)
+          const certified = decodeOrRefuse(engineOf(), encoded, source);
+          if (certified.header.height !== height)
             throw new VerificationError('chain', source, 'it is the header of another height');
-          return { header, signature, certificate, validators: await setOf(header.validatorsHash) };
+          return { ...certified, validators: await setOf(certified.header.validatorsHash) };
         },
       );
       return value;
@@ -212,11 +217,11 @@ export function createHeaderStore(network: Network): HeaderStore {
   }
 
   function remember(key: string, entry: VerifiedHeader, source: Source): VerifiedHeader {
-    const { height } = entry.header;
+    const { height, blockId } = entry.header;
     const known = blockIds.get(height);
-    if (known !== undefined && !equalBytes(known, entry.blockId))
+    if (known !== undefined && !equalBytes(known, blockId))
       throw new VerificationError('chain', source, `two certified blocks of height ${height}`);
-    blockIds.set(height, entry.blockId);
+    blockIds.set(height, blockId);
     verified.set(key, entry);
     if (verified.size > VERIFIED_KEPT_MAX) {
       const [oldest] = verified.keys();
@@ -255,25 +260,19 @@ export function createHeaderStore(network: Network): HeaderStore {
       const key = `${toHex(encoded.certificate)}${toHex(encoded.header)}`;
       const seen = verified.get(key);
       if (seen !== undefined) return seen;
-      const { header, signature, certificate } = decodeOrRefuse(encoded, source);
+      const certified = decodeOrRefuse(engineOf(), encoded, source);
+      const { header } = certified;
       const refuse = (why: string): never => {
         throw new VerificationError('certificate', source, why);
       };
       if (header.chainId !== anchor.chainId)
         throw new VerificationError('chain', source, 'the header is of another chain');
-      const blockId = headerId(header);
-      // The certificate does not cover the proposer's signature: it is checked for itself.
-      if (!isProposed(header, blockId, signature, platform.verifySignature))
+      if (!certified.isProposed(platform.verifySignature))
         return refuse('its proposer did not sign it');
       if (header.height > known.height) {
         const verdict = await advanceTo({
           trusted: known,
-          target: {
-            header,
-            signature,
-            certificate,
-            validators: await setOf(header.validatorsHash),
-          },
+          target: { ...certified, validators: await setOf(header.validatorsHash) },
           fetch: fetchLightBlock,
           nowNs: nowNs(),
           verifySignature: platform.verifySignature,
@@ -287,18 +286,15 @@ export function createHeaderStore(network: Network): HeaderStore {
         const validators = trustedSets.get(toHex(header.validatorsHash));
         if (validators === undefined)
           return refuse('the header names validators that this client does not know');
-        const verdict = verifyCertificate({
-          certificate,
-          height: header.height,
-          blockId,
+        const verdict = certified.verifyCertificate({
           validators,
           verifySignature: platform.verifySignature,
         });
         if (!verdict.ok) return refuse(`its certificate is refused: ${verdict.code}`);
-        if (header.height === known.height && !equalBytes(blockId, known.blockId))
+        if (header.height === known.height && !equalBytes(header.blockId, known.blockId))
           throw new VerificationError('chain', source, 'two certified blocks of one height');
       }
-      return remember(key, { header, blockId }, source);
+      return remember(key, { header }, source);
     },
     save: async () => {
       if (trusted !== undefined && trusted.height > 0n)
@@ -325,37 +321,22 @@ export function createHeaderStore(network: Network): HeaderStore {
   }
 }
 
-function readValidatorSet(encoded: Bytes): ValidatorSet | undefined {
+function readValidatorSet(engine: LightEngine, encoded: Bytes): LightValidatorSet | undefined {
   try {
-    return validatorSetFromCbor(decode(encoded));
+    return engine.decodeValidators(encoded);
   } catch (error) {
     if (error instanceof CodecError || error instanceof ValidatorSetError) return undefined;
     throw error;
   }
 }
 
-/** Whether the proposer that a header names has signed it. */
-export function isProposed(
-  header: Header,
-  blockId: Bytes,
-  signature: Bytes,
-  verify: SignatureVerifier,
-): boolean {
-  const message = proposalBody(header.chainId, blockId);
-  return verify({ publicKey: header.proposer, message, signature });
-}
-
 function decodeOrRefuse(
-  encoded: { readonly header: Bytes; readonly certificate: Bytes },
+  engine: LightEngine,
+  encoded: EncodedHeader,
   source: Source,
-): ReturnType<typeof decodeSignedHeader> & {
-  readonly certificate: ReturnType<typeof decodeCertificate>;
-} {
+): CertifiedHeader {
   try {
-    return {
-      ...decodeSignedHeader(encoded.header),
-      certificate: decodeCertificate(encoded.certificate),
-    };
+    return engine.decodeHeader(encoded);
   } catch (error) {
     if (error instanceof CodecError)
       throw new VerificationError('malformed', source, 'header or certificate do not parse', error);
@@ -372,8 +353,8 @@ async function fetchGenesis(network: Network): Promise<Genesis> {
     if (document.chainId !== anchor.chainId) return refuse('the node is of another chain');
     if (document.regulatorKey !== toHex(anchor.regulatorKey))
       return refuse('the node names another regulator');
-    const genesis = decodeGenesis(fromBase64Url(document.genesis));
-    if (genesis === null) return refuse('the genesis document does not parse');
+    const genesis = readGenesis(document.genesis);
+    if (genesis === undefined) return refuse('the genesis document does not parse');
     const beginning = trustGenesis(anchor, genesis);
     return beginning === null
       ? refuse('the genesis document is not the one of the anchor')
@@ -382,32 +363,11 @@ async function fetchGenesis(network: Network): Promise<Genesis> {
   return value;
 }
 
-/** Canonical CBOR of [chainId, timeNs, [[key, power, leads]…], appState]; null for anything else. */
-export function decodeGenesis(bytes: Bytes): Genesis | null {
-  let value: Cbor;
+function readGenesis(document: string): Genesis | undefined {
   try {
-    value = decode(bytes);
+    return decodeGenesisDocument(fromBase64Url(document));
   } catch (error) {
-    if (error instanceof CodecError) return null;
+    if (error instanceof CodecError) return undefined;
     throw error;
   }
-  if (!Array.isArray(value) || value.length !== 4) return null;
-  const [chainId, timeNs, validators, appState]: readonly Cbor[] = value;
-  if (typeof chainId !== 'string' || !(appState instanceof Uint8Array)) return null;
-  if (!Array.isArray(validators)) return null;
-  const parsed: { key: Bytes; power: bigint; leads: boolean }[] = [];
-  for (const each of validators as readonly Cbor[]) {
-    const [key, power, leads]: readonly Cbor[] = Array.isArray(each) ? each : [];
-    if (!(key instanceof Uint8Array) || typeof leads !== 'boolean') return null;
-    const wide = toBigint(power);
-    if (wide === null) return null;
-    parsed.push({ key, power: wide, leads });
-  }
-  const time = toBigint(timeNs);
-  return time === null ? null : { chainId, timeNs: time, validators: parsed, appState };
-}
-
-function toBigint(value: Cbor | undefined): bigint | null {
-  if (typeof value === 'number') return BigInt(value);
-  return typeof value === 'bigint' ? value : null;
 }

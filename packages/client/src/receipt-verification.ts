@@ -11,8 +11,8 @@ import { ROUTES } from '@yilian/api/routes';
 import { type Bytes, CodecError, equalBytes, fromBase64Url } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { type SignatureVerifier, verifySignature } from '@yilian/crypto/signature';
-import { decodeCertificate, verifyCertificate } from '@yilian/consensus/certificate';
-import { decodeSignedHeader, headerId } from '@yilian/consensus/header';
+import { decodeGenesisDocument } from '@yilian/consensus/genesis';
+import { lightEngineOf } from '@yilian/consensus/light/light-engines';
 import { trustCheckpoint, trustGenesis, type TrustedBlock } from '@yilian/consensus/light/trust';
 import { decodeTrustCheckpoint } from '@yilian/consensus/light/trust-checkpoint';
 import { DEFAULT_LIGHT_SETTINGS } from '@yilian/consensus/light/verify-header';
@@ -21,7 +21,6 @@ import { parseLogAnswer } from '@yilian/ledger/answers';
 import type { LogLeaf } from '@yilian/ledger/log-leaf';
 import { verifyLedgerReceipt } from '@yilian/ledger/receipt';
 import type { ParsedTransaction } from '@yilian/ledger/transaction-codec';
-import { decodeGenesis, isProposed } from './header-store.ts';
 import type { Network } from './network.ts';
 import { hasItsSignatures } from './transaction-signatures.ts';
 import type { TrustAnchor } from './trust-anchor.ts';
@@ -93,28 +92,27 @@ export function verifyReceiptFile(
     if (magic !== MAGIC || version !== VERSION) return refuse('malformed');
     if (!(genesisBytes instanceof Uint8Array) || !(receiptBytes instanceof Uint8Array))
       return refuse('malformed');
-    const genesis = decodeGenesis(genesisBytes);
+    const genesis = decodeGenesisDocument(genesisBytes);
     const parsed = parseMessage(provenLogEntry, receiptBytes, RECEIPT_BYTES_MAX);
-    if (genesis === null || !parsed.ok) return refuse('malformed');
+    if (!parsed.ok) return refuse('malformed');
     const beginning = trustGenesis(anchor, genesis);
     if (beginning === null) return refuse('otherChain');
     const trusted = checkpointOf(anchor, verify) ?? beginning;
-    const { header, signature } = decodeSignedHeader(parsed.value.header);
+    const certified = lightEngineOf(genesis).decodeHeader(parsed.value);
+    const { header } = certified;
     if (header.chainId !== anchor.chainId) return refuse('otherChain');
+    if (!certified.isVersionKnown) return refuse('certificate');
     if (!equalBytes(header.validatorsHash, trusted.validators.hash)) return refuse('certificate');
-    const certificate = decodeCertificate(parsed.value.certificate);
-    const verdict = verifyCertificate({
-      certificate,
-      height: header.height,
-      blockId: headerId(header),
+    const verdict = certified.verifyCertificate({
       validators: trusted.validators,
       verifySignature: verify,
+      // The receipt says how many signed: all are looked at.
+      isEnough: () => false,
     });
     if (!verdict.ok) return refuse('certificate');
-    const blockId = headerId(header);
-    if (header.height === trusted.height && !equalBytes(blockId, trusted.blockId))
+    if (header.height === trusted.height && !equalBytes(header.blockId, trusted.blockId))
       return refuse('certificate');
-    if (!isProposed(header, blockId, signature, verify)) return refuse('certificate');
+    if (!certified.isProposed(verify)) return refuse('certificate');
     const entry = parseLogAnswer(parsed.value.answer);
     if (BigInt(entry.height) + 1n !== header.height) return refuse('logProof');
     const content = verifyLedgerReceipt(header.appHash, {
@@ -129,7 +127,7 @@ export function verifyReceiptFile(
         ...content,
         position: entry.position,
         provenBy: { height: header.height, timeMs: Number(header.timeNs / 1_000_000n) },
-        signers: certificate.signatures.length,
+        signers: verdict.signers.length,
         validators: trusted.validators.validators.length,
         trustPoint: {
           kind: trusted === beginning ? 'genesis' : 'checkpoint',

@@ -12,6 +12,7 @@ import {
 } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import { verifySignature } from '@yilian/crypto/signature';
+import { isSetOfChain } from '@yilian/consensus/light/light-engines';
 import { trustCheckpoint, type TrustCheckpoint } from '@yilian/consensus/light/trust';
 import {
   CHECKPOINT_BYTES_MAX,
@@ -52,7 +53,7 @@ export function parseTrustAnchor(text: string): TrustAnchor {
   const { chainId, genesisId, validators } = checkpoint.decoded;
   if (
     chainId !== anchor.chainId ||
-    validators.chainId !== anchor.chainId ||
+    !isSetOfChain(validators, anchor.chainId) ||
     !equalBytes(genesisId, anchor.genesisId)
   )
     throw new ClientError(

@@ -23,12 +23,12 @@ export function genesisId(genesis: Genesis): Bytes {
  * The genesis document as it lies on disk and travels: `[chainId, timeNs, [[key, power, leads]…], appState]`,
  * and `'cometbft'` as a fifth where that engine orders.
  */
-export function encodeGenesis(genesis: Genesis): Bytes {
+export function encodeGenesisDocument(genesis: Genesis): Bytes {
   return encode(genesisToCbor(genesis));
 }
 
 /** @throws CodecError */
-export function decodeGenesis(bytes: Bytes): Genesis {
+export function decodeGenesisDocument(bytes: Bytes): Genesis {
   const fields = new Fields(decode(bytes), { min: 4, max: 5 });
   const genesis = {
     chainId: fields.text(),

@@ -3,7 +3,7 @@ import { sha256 } from '@yilian/crypto/hash';
 import { publicKey } from '@yilian/crypto/signature';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { decodeGenesis, encodeGenesis, genesisId } from '../src/genesis.ts';
+import { decodeGenesisDocument, encodeGenesisDocument, genesisId } from '../src/genesis.ts';
 import { cometLightEngine } from '../src/light/cometbft/cometbft-light-engine.ts';
 import {
   commitHash,
@@ -230,14 +230,14 @@ test('sets travel in the form of their engine, and neither is taken for the othe
 
 test('the engine is part of the genesis document and of its id, and absent in old ones', () => {
   const { engine: _, ...old } = genesis;
-  expect(decodeGenesis(encodeGenesis(genesis))).toEqual(genesis);
-  expect(decodeGenesis(encodeGenesis(old))).toEqual(old);
+  expect(decodeGenesisDocument(encodeGenesisDocument(genesis))).toEqual(genesis);
+  expect(decodeGenesisDocument(encodeGenesisDocument(old))).toEqual(old);
   expect(equalBytes(genesisId(genesis), genesisId(old))).toBe(false);
-  const named = encodeGenesis(genesis);
+  const named = encodeGenesisDocument(genesis);
   const other = named.slice();
   other[other.length - 1] = 'x'.charCodeAt(0);
-  expect(() => decodeGenesis(other)).toThrow();
-  expect(() => decodeGenesis(named.subarray(0, -1))).toThrow();
+  expect(() => decodeGenesisDocument(other)).toThrow();
+  expect(() => decodeGenesisDocument(named.subarray(0, -1))).toThrow();
 });
 
 type Json = Record<string, unknown>;

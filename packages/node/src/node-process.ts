@@ -7,12 +7,12 @@
  */
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { decodeGenesisDocument } from '@yilian/consensus/genesis';
 import { fromHex } from '@yilian/crypto/bytes';
 import { decode } from '@yilian/crypto/cbor';
 import { readFileSync, rmSync } from 'node:fs';
 import { bindFirst } from './bind-port.ts';
 import { ConfigError, type NodeConfig, parsePeerList, readNodeFiles } from './config.ts';
-import { parseGenesisDocument } from './genesis-document.ts';
 import { createLogger } from './logging.ts';
 import { type YilianNode, createNode } from './node.ts';
 import { type TcpPeers, createTcpPeers } from './peers/tcp-peers.ts';
@@ -115,7 +115,7 @@ async function run(home: string, isAnyPort: boolean): Promise<void> {
   const peers = await bindFirst(ports(config.peer.port), (port) =>
     createTcpPeers({
       identity: {
-        chainId: parseGenesisDocument(genesis).chainId,
+        chainId: decodeGenesisDocument(genesis).chainId,
         key: publicKey(seeds.consensus),
         sign: createSigner(seeds.consensus),
       },
@@ -131,7 +131,7 @@ async function run(home: string, isAnyPort: boolean): Promise<void> {
       institution: config.institution,
       operator: config.operator,
       directory: join(home, 'data'),
-      genesis: parseGenesisDocument(genesis),
+      genesis: decodeGenesisDocument(genesis),
       seeds,
       settings: config.settings,
       origins: config.origins,

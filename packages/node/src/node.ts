@@ -8,11 +8,13 @@
 import { randomBytes as nodeRandomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Genesis } from '@yilian/consensus/application';
-import { genesisId } from '@yilian/consensus/genesis';
-import { decodeSignedHeader } from '@yilian/consensus/header';
-import { validatorSetToCbor } from '@yilian/consensus/validator-set';
+import { encodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
+import {
+  encodeLightValidators,
+  lightEngineOf,
+  proposerKey,
+} from '@yilian/consensus/light/light-engines';
 import { type Bytes, toBase64Url, toHex } from '@yilian/crypto/bytes';
-import { encode } from '@yilian/crypto/cbor';
 import { createMclCurve } from '@yilian/crypto/curve-mcl';
 import { deriveHpkeKeyPair, openWith } from '@yilian/crypto/hpke';
 import { publicKey } from '@yilian/crypto/signature';
@@ -21,7 +23,6 @@ import { deriveMemberId } from '@yilian/ledger/ids';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import { type Clock, systemClock } from './clock.ts';
 import type { NodeSeeds, NodeSettings } from './config.ts';
-import { encodeGenesisDocument } from './genesis-document.ts';
 import { type HttpServer, createHttpServer } from './http/http-server.ts';
 import type { NodeServices } from './http/node-services.ts';
 import { createRateLimit } from './http/rate-limit.ts';
@@ -54,6 +55,9 @@ import { openLmdbStore } from './storage/lmdb-store.ts';
 import { openFileObjectStore } from './stores/file-object-store.ts';
 import { verifyObject } from './stores/verify-object.ts';
 import { createSigner } from './verification/verify-signature.ts';
+
+/** For a block whose validators are not known here any more. */
+const UNKNOWN_KEY = new Uint8Array(32);
 
 export interface NodeOptions {
   readonly name: string;
@@ -103,6 +107,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   const { consensus: peers, ...notices } = splitNotices(ports.peers);
   const clock = ports.clock ?? systemClock;
   const context = { chainId: genesis.chainId };
+  const lightEngine = lightEngineOf(genesis);
   const grantContext = { ...context, suite: 'intl' } as const;
   const { heartbeatMs } = settings;
   const curve = await createMclCurve();
@@ -253,7 +258,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   const keepValidators = async (): Promise<void> => {
     const set = ordering.lastValidators();
     if (validatorSets.get(set.hash) === undefined)
-      await validatorSets.put(set.hash, encode(validatorSetToCbor(set)));
+      await validatorSets.put(set.hash, encodeLightValidators(set));
   };
   await keepValidators();
   const certificates = createMemberCertificates({
@@ -294,6 +299,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
         });
   const checkpoints = createTrustCheckpoints({
     anchor: { ...context, genesisId: genesisId(genesis), regulatorKey: regulator.key },
+    engine: lightEngine,
     ordering,
     shelf: createShelf(store, 'trust-checkpoints'),
     notices: notices.checkpoints,
@@ -349,9 +355,14 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     registration,
     evidence,
     heartbeatMs,
-    headerFacts: (bytes) => {
-      const { header } = decodeSignedHeader(bytes);
-      return { timeMs: Number(header.timeNs / 1_000_000n), proposer: toHex(header.proposer) };
+    headerFacts: (encoded) => {
+      const { header } = lightEngine.decodeHeader(encoded);
+      const kept = validatorSets.get(header.validatorsHash);
+      const validators = kept === undefined ? null : lightEngine.decodeValidators(kept);
+      return {
+        timeMs: Number(header.timeNs / 1_000_000n),
+        proposer: toHex(proposerKey(header, validators) ?? UNKNOWN_KEY),
+      };
     },
   };
 

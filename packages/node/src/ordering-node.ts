@@ -14,7 +14,7 @@ import type {
 import type { ChainTip } from '@yilian/consensus/chain-tip';
 import { decodeWalRecord } from '@yilian/consensus/pbft/message-codec';
 import type { WalRecord } from '@yilian/consensus/pbft/wal';
-import type { ValidatorSet } from '@yilian/consensus/validator-set';
+import type { LightValidatorSet } from '@yilian/consensus/light/light-engine';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode } from '@yilian/crypto/cbor';
 import { bindChain } from '@yilian/crypto/context';
@@ -104,7 +104,7 @@ export interface OrderingNode {
   /** Height and block time of the last final block; height 0 has genesis time. */
   latest(): { readonly height: bigint; readonly timeNs: bigint };
   /** The set that certified the last final block (at height 0: the genesis set). */
-  lastValidators(): ValidatorSet;
+  lastValidators(): LightValidatorSet;
   /** This node's own clock: nanoseconds since 1970. */
   clockNs(): bigint;
   /** A listener that throws is a bug of the listener and stops nothing. */

@@ -10,7 +10,7 @@ import { fromHex } from '@yilian/crypto/bytes';
 import { nodeSettings, parseNodeSeeds } from '@yilian/node/config';
 import { describeConsortium } from '@yilian/node/demo/describe-consortium';
 import { type DemoFacts, openConsortium } from '@yilian/node/demo/make-consortium';
-import { parseGenesisDocument } from '@yilian/node/genesis-document';
+import { decodeGenesisDocument } from '@yilian/consensus/genesis';
 import { createLogger } from '@yilian/node/logging';
 import { createNode, type YilianNode } from '@yilian/node/node';
 import { createMemoryNetwork, type MemoryNetwork } from '@yilian/node/peers/memory-peers';
@@ -56,7 +56,7 @@ async function startNode(
     'keys.json',
     JSON.parse(readFileSync(join(directory, 'keys.json'), 'utf8')),
   );
-  const genesis = parseGenesisDocument(
+  const genesis = decodeGenesisDocument(
     new Uint8Array(readFileSync(join(directory, 'genesis.cbor'))),
   );
   const node = await createNode(

@@ -29,6 +29,8 @@ export interface LightHeader {
   readonly appHash: Bytes;
   readonly validatorsHash: Bytes;
   readonly nextValidatorsHash: Bytes;
+  /** Who made the block: a consensus key of 32 bytes (PBFT) or an address of 20 (CometBFT). */
+  readonly proposer: Bytes;
 }
 
 export type CertificateVerdict =

@@ -37,7 +37,7 @@ export interface PbftLightBlock extends SignedHeader {
 
 export function pbftLightHeader(header: Header): LightHeader {
   const { chainId, height, previousId, timeNs, transactionsRoot, appHash } = header;
-  const { validatorsHash, nextValidatorsHash } = header;
+  const { validatorsHash, nextValidatorsHash, proposer } = header;
   return {
     chainId,
     height,
@@ -48,6 +48,7 @@ export function pbftLightHeader(header: Header): LightHeader {
     appHash,
     validatorsHash,
     nextValidatorsHash,
+    proposer,
   };
 }
 

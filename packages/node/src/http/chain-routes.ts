@@ -161,7 +161,7 @@ function blockSummary(
 } | null {
   const block = services.ordering.block(height);
   if (block === undefined) return null;
-  const facts = services.headerFacts(block.header);
+  const facts = services.headerFacts(block);
   return { height: String(height), ...facts, transactions: block.txs.length };
 }
 

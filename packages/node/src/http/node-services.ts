@@ -1,5 +1,6 @@
 /** What the HTTP face of a node stands on. A service that this node does not run is null. */
 import type { AnchorDocument, ServiceName } from '@yilian/api/documents';
+import type { EncodedHeader } from '@yilian/consensus/light/light-engine';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { ChainContext } from '@yilian/crypto/context';
 import type { Signer } from '@yilian/ledger/transaction-codec';
@@ -55,8 +56,11 @@ export interface NodeServices {
   /** On the regulator's node. */
   readonly evidence: EvidenceService | null;
   readonly heartbeatMs: number;
-  /** Time and proposer out of an encoded header. */
-  readonly headerFacts: (header: Bytes) => { readonly timeMs: number; readonly proposer: string };
+  /** Time and proposer out of a stored header. */
+  readonly headerFacts: (encoded: EncodedHeader) => {
+    readonly timeMs: number;
+    readonly proposer: string;
+  };
 }
 
 export function serviceNames(services: NodeServices): readonly ServiceName[] {

@@ -4,7 +4,7 @@
  * can be had while the regulator is down. Nobody needs to believe a node here: the signature is the
  * regulator's, and each node and client checks it.
  */
-import { headerId, decodeSignedHeader } from '@yilian/consensus/header';
+import type { LightEngine } from '@yilian/consensus/light/light-engine';
 import {
   type TrustAnchor,
   trustCheckpoint,
@@ -46,6 +46,8 @@ export interface TrustCheckpoints {
 
 export interface TrustCheckpointsOptions {
   readonly anchor: TrustAnchor;
+  /** The form of this chain's headers. */
+  readonly engine: LightEngine;
   readonly ordering: Pick<OrderingNode, 'latest' | 'lastValidators' | 'header'>;
   readonly shelf: Shelf;
   readonly notices: Notices;
@@ -57,7 +59,7 @@ export interface TrustCheckpointsOptions {
 }
 
 export function createTrustCheckpoints(options: TrustCheckpointsOptions): TrustCheckpoints {
-  const { anchor, ordering, shelf, notices, regulator } = options;
+  const { anchor, engine, ordering, shelf, notices, regulator } = options;
   const { intervalNs = CHECKPOINT_INTERVAL_NS } = options;
   if (regulator !== null && !equalBytes(regulator.key, anchor.regulatorKey))
     throw new Error('the regulator key of this node is not the one of the genesis document');
@@ -71,7 +73,7 @@ export function createTrustCheckpoints(options: TrustCheckpointsOptions): TrustC
   /** Of this node's own final block. */
   const ownBlockId = (height: bigint): Bytes | undefined => {
     const stored = ordering.header(height);
-    return stored === undefined ? undefined : headerId(decodeSignedHeader(stored.header).header);
+    return stored === undefined ? undefined : engine.decodeHeader(stored).header.blockId;
   };
 
   const judge = (encoded: Bytes): CheckpointVerdict => {
@@ -112,12 +114,12 @@ export function createTrustCheckpoints(options: TrustCheckpointsOptions): TrustC
     const stored = ordering.header(height);
     if (stored === undefined) return;
     if (kept !== undefined && (height <= kept.height || timeNs - kept.timeNs < intervalNs)) return;
-    const { header } = decodeSignedHeader(stored.header);
+    const { header } = engine.decodeHeader(stored);
     const content = {
       chainId: anchor.chainId,
       genesisId: anchor.genesisId,
       height,
-      blockId: headerId(header),
+      blockId: header.blockId,
       timeNs: header.timeNs,
       validators: ordering.lastValidators(),
       nextValidatorsHash: header.nextValidatorsHash,

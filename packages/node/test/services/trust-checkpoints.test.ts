@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { encodeCertificate } from '@yilian/consensus/certificate';
 import { encodeSignedHeader, type Header, headerId } from '@yilian/consensus/header';
+import { lightEngineOf } from '@yilian/consensus/light/light-engines';
 import { type TrustCheckpoint, trustCheckpointBody } from '@yilian/consensus/light/trust';
 import {
   decodeTrustCheckpoint,
@@ -102,6 +103,7 @@ function open(
   const forks: bigint[] = [];
   const checkpoints = createTrustCheckpoints({
     anchor,
+    engine: lightEngineOf({}),
     ordering: chain.ordering,
     shelf: options.shelf ?? createShelf(createMemoryStore(), 'checkpoints'),
     notices: {
@@ -190,6 +192,7 @@ describe('the regulator’s node', () => {
     expect(() =>
       createTrustCheckpoints({
         anchor: { ...anchor, regulatorKey: publicKey(seedOf(8)) },
+        engine: lightEngineOf({}),
         ordering: new Chain().ordering,
         shelf,
         notices: { broadcast: () => undefined, onNotice: () => undefined, cut: () => undefined },

@@ -20,6 +20,7 @@ export function certifiedCometHeader(header: CometHeader, commit: Commit): Certi
     appHash: header.appHash,
     validatorsHash,
     nextValidatorsHash,
+    proposer: header.proposerAddress,
   };
   return {
     header: light,
