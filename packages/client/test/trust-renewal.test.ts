@@ -1,13 +1,27 @@
 /** A chain that is 30 days older than the trust anchor: clocks of nodes and devices are moved, nothing waits. */
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
+import { encodeMessage, parseMessage } from '@yilian/api/codec';
+import { provenLogEntry } from '@yilian/api/messages-chain';
 import { toHex } from '@yilian/crypto/bytes';
+import { decode, encode } from '@yilian/crypto/cbor';
 import { publicKey, sign } from '@yilian/crypto/signature';
 import { type TrustCheckpoint, trustCheckpointBody } from '@yilian/consensus/light/trust';
 import {
   decodeTrustCheckpoint,
   encodeTrustCheckpoint,
 } from '@yilian/consensus/light/trust-checkpoint';
+import type { Genesis } from '@yilian/consensus/application';
+import { decodeGenesisDocument, encodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
+import { encodeCommit } from '@yilian/consensus/light/cometbft/commit';
+import { encodeCometHeader } from '@yilian/consensus/light/cometbft/header';
+import { lightEngineOf } from '@yilian/consensus/light/light-engines';
 import { createValidatorSet } from '@yilian/consensus/validator-set';
+import {
+  blockAt,
+  type CometBlock,
+  genesis as recorded,
+  recommit,
+} from '../../consensus/test/comet-chain.ts';
 import { createNetwork, type Network } from '../src/network.ts';
 import {
   createReceiptFile,
@@ -344,6 +358,64 @@ test('LM-11 a receipt says from where it is believed', async () => {
   // A stranger's checkpoint is none.
   const foreign = encodeTrustCheckpoint(signed({ validators: strangers() }, STRANGER));
   expect(trustPointOf({ ...anchor, checkpoint: foreign })).toMatchObject({ kind: 'genesis' });
+});
+
+test('LM-11 a receipt of a CometBFT chain holds offline, and its alterations do not', async () => {
+  const cast = await createCast(consortium, { nowMs: () => Date.now() + AGE_MS });
+  await cast.patient('patient-2');
+  const { network, reader } = cast.connection;
+  const { transaction } = await reader.logEntry(0);
+  const final = await reader.transaction(transaction.id);
+  if (final === undefined) throw new Error('the first transaction is not final');
+  const file = decode(await createReceiptFile(network, final.receipt));
+  if (!Array.isArray(file) || !(file[2] instanceof Uint8Array)) throw new Error('not a receipt');
+  const parsed = parseMessage(provenLogEntry, final.receipt, 1024 * 1024);
+  if (!parsed.ok) throw new Error('not a receipt');
+  // The same application under the other engine: its app hash stands in a header of CometBFT.
+  const { header } = lightEngineOf({}).decodeHeader(parsed.value);
+  const { chainId, appState } = decodeGenesisDocument(file[2]);
+  const cometGenesis: Genesis = { ...recorded, chainId, appState, timeNs: header.timeNs - 1n };
+  const block = recommit(blockAt(2), {
+    header: { chainId, height: header.height, timeNs: header.timeNs, appHash: header.appHash },
+    kinds: ['commit', 'absent', 'commit', 'commit'],
+  });
+  const cometAnchor = { ...anchor, genesisId: genesisId(cometGenesis) };
+  const verdictOn = (
+    { header: own, commit }: CometBlock,
+    given: TrustAnchor = cometAnchor,
+    document: Genesis = cometGenesis,
+  ): unknown => {
+    const receipt = encodeMessage(provenLogEntry, {
+      ...parsed.value,
+      header: encodeCometHeader(own),
+      certificate: encodeCommit(commit),
+    });
+    const items = ['yilian-receipt', 1, encodeGenesisDocument(document), receipt];
+    const verdict = verifyReceiptFile(given, encode(items), platform.verifySignature);
+    return verdict.ok ? verdict.receipt : verdict.code;
+  };
+  expect(verdictOn(block)).toMatchObject({
+    signers: 3,
+    validators: 4,
+    provenBy: { height: header.height },
+    trustPoint: { kind: 'genesis', isOld: false },
+  });
+  expect(verdictOn(block, anchor)).toBe('otherChain');
+  const { engine: _, ...otherEngine } = cometGenesis;
+  const pbftAnchor = { ...anchor, genesisId: genesisId(otherEngine) };
+  expect(verdictOn(block, pbftAnchor, otherEngine)).toBe('malformed');
+  const half = recommit(block, { kinds: ['commit', 'nil', 'absent', 'commit'] });
+  expect(verdictOn(half)).toBe('certificate');
+  const otherHash = recommit(block, { header: { appHash: new Uint8Array(32) } });
+  expect(verdictOn(otherHash)).toBe('logProof');
+  const short = recommit(block, { header: { appHash: new Uint8Array() } });
+  expect(verdictOn(short)).toBe('logProof');
+  const later = recommit(block, { header: { height: header.height + 1n } });
+  expect(verdictOn(later)).toBe('logProof');
+  const unknown = recommit(block, { header: { blockVersion: 12n } });
+  expect(verdictOn(unknown)).toBe('certificate');
+  const seeds = block.validators.validators.map(() => STRANGER);
+  expect(verdictOn(recommit(block, { seeds }))).toBe('certificate');
 });
 
 test('LC-5 with the regulator’s node stopped the others still serve it', async () => {
