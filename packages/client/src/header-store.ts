@@ -67,6 +67,11 @@ export interface HeaderStore {
    * but it may lie below what this device trusts. Encoded. Fails as `renew`.
    */
   checkpoint(): Promise<Bytes>;
+  /**
+   * The transactions of clients out of those of a block that was verified: an engine may have several of
+   * them in one of its own.
+   */
+  clientTransactions(transactions: readonly Bytes[]): readonly Bytes[];
   /** Keeps the newest header for the next run. */
   save(): Promise<void>;
 }
@@ -296,6 +301,7 @@ export function createHeaderStore(network: Network): HeaderStore {
       }
       return remember(key, { header }, source);
     },
+    clientTransactions: (transactions) => engineOf().clientTransactions(transactions),
     save: async () => {
       if (trusted !== undefined && trusted.height > 0n)
         await platform.storage.put(storageName, encodeTrustedBlock(trusted));

@@ -111,7 +111,7 @@ export function createVerifiedReader(network: Network): VerifiedReader {
           return {
             height: header.height,
             timeMs: Number(header.timeNs / 1_000_000n),
-            transactions: block.transactions,
+            transactions: headers.clientTransactions(block.transactions),
           };
         },
       );

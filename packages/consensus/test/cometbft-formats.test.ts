@@ -3,6 +3,7 @@ import { sha256 } from '@yilian/crypto/hash';
 import { publicKey } from '@yilian/crypto/signature';
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { encodeBundle } from '../src/bundle.ts';
 import { decodeGenesisDocument, encodeGenesisDocument, genesisId } from '../src/genesis.ts';
 import { cometLightEngine } from '../src/light/cometbft/cometbft-light-engine.ts';
 import {
@@ -56,6 +57,15 @@ test('the transactions of a block are those of its header', () => {
   expect(transactionsRoot(transactions.map((each) => sha256(each)))).toEqual(header.dataHash);
   expect(transactionsRoot([])).toEqual(blockAt(1).header.dataHash);
   expect(lastCommit).toEqual(blockAt(Number(header.height) - 1).commit);
+});
+
+test('client transactions come out of their bundles, in order', () => {
+  const [a, b, c] = [Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)];
+  const ordered = [encodeBundle([a, b]), c, encodeBundle([a])];
+  expect(cometLightEngine.clientTransactions(ordered)).toEqual([a, b, c, a]);
+  // A broken bundle holds none, and the other engine knows no bundles.
+  expect(cometLightEngine.clientTransactions([encodeBundle([a]).subarray(0, -1), b])).toEqual([b]);
+  expect(lightEngineOf({}).clientTransactions(ordered)).toEqual(ordered);
 });
 
 test('headers, commits and sets survive their encoding', () => {

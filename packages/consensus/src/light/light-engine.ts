@@ -76,6 +76,8 @@ export interface LightEngine {
   readonly decodeHeader: (encoded: EncodedHeader) => CertifiedHeader;
   /** @throws CodecError, ValidatorSetError */
   readonly decodeValidators: (bytes: Bytes) => LightValidatorSet;
+  /** Client transactions out of the engine's, in order: the root in a header is over the latter. */
+  readonly clientTransactions: (transactions: readonly Bytes[]) => readonly Bytes[];
   /** The set of height 1. @throws ValidatorSetError */
   readonly genesisValidators: (genesis: Genesis) => LightValidatorSet;
 }

@@ -95,6 +95,7 @@ export const pbftLightEngine: LightEngine = {
   decodeHeader: ({ header, certificate }) =>
     certifiedPbftHeader(decodeSignedHeader(header), decodeCertificate(certificate)),
   decodeValidators: (bytes) => validatorSetFromCbor(decode(bytes)),
+  clientTransactions: (transactions) => transactions,
   genesisValidators: ({ chainId, validators }) =>
     createValidatorSet({ chainId, epoch: 0, validators }),
 };

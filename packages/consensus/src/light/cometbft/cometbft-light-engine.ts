@@ -1,5 +1,6 @@
 /** CometBFT v0.38: header and certificate are the protobuf `Header` and `Commit`. */
 import { equalBytes } from '@yilian/crypto/bytes';
+import { flatten } from '../../bundle.ts';
 import type { CertifiedHeader, LightEngine, LightHeader } from '../light-engine.ts';
 import { isNoBlock } from './block-id.ts';
 import { type Commit, decodeCommit } from './commit.ts';
@@ -43,5 +44,6 @@ export const cometLightEngine: LightEngine = {
   decodeHeader: ({ header, certificate }) =>
     certifiedCometHeader(decodeCometHeader(header), decodeCommit(certificate)),
   decodeValidators: decodeCometValidatorSet,
+  clientTransactions: (transactions) => flatten(transactions).txs,
   genesisValidators: ({ validators }) => createCometValidatorSet(validators),
 };
