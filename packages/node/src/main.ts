@@ -5,7 +5,8 @@
  */
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bindFirst } from './bind-port.ts';
+import { bindFirst, freePorts } from './bind-port.ts';
+import { findEngine } from './cometbft/find-engine.ts';
 import { openConsortium } from './demo/make-consortium.ts';
 import { createNodeChildren } from './demo/node-children.ts';
 import { createPageServer } from './demo/page-server.ts';
@@ -35,13 +36,17 @@ async function run(): Promise<void> {
   const home = resolve(process.env['YILIAN_HOME'] ?? '.yilian');
   mkdirSync(home, { recursive: true });
   const unlock = await lockHome(home);
-  const facts = await openConsortium(home);
+  const engine = process.env['YILIAN_ENGINE'] === 'cometbft' ? 'cometbft' : 'pbft';
+  const facts = await openConsortium(home, engine);
+  if (facts.engine === 'cometbft')
+    await findEngine({ onProgress: (message) => process.stdout.write(`${message}\n`) });
   const wished = wishedPort();
   let port = wished;
   const children = createNodeChildren({
     home,
     facts,
     origins: () => [`http://${HOST}:${port}`, `http://localhost:${port}`],
+    ...(facts.engine === 'cometbft' ? { enginePorts: await freePorts(facts.nodes.length) } : {}),
     settings: {
       heartbeatMs: Number(process.env['YILIAN_HEARTBEAT_MS'] ?? 10_000),
       logLevel: process.env['YILIAN_LOG'] === 'debug' ? 'debug' : 'info',

@@ -12,6 +12,7 @@ import { fromHex } from '@yilian/crypto/bytes';
 import { decode } from '@yilian/crypto/cbor';
 import { readFileSync, rmSync } from 'node:fs';
 import { bindFirst } from './bind-port.ts';
+import { EngineMissingError, findEngine } from './cometbft/find-engine.ts';
 import { ConfigError, type NodeConfig, parsePeerList, readNodeFiles } from './config.ts';
 import { createLogger } from './logging.ts';
 import { type YilianNode, createNode } from './node.ts';
@@ -109,13 +110,19 @@ function isRole(role: unknown): role is EnrolledRole {
 
 async function run(home: string, isAnyPort: boolean): Promise<void> {
   const { config, seeds, genesis } = readNodeFiles(home);
+  const document = decodeGenesisDocument(genesis);
+  const isCometbft = document.engine === 'cometbft';
+  if (isCometbft !== (config.cometbft !== null))
+    throw new ConfigError(
+      `config.json: cometbft must ${isCometbft ? 'be there' : 'be absent'}: the genesis document says which engine orders this chain`,
+    );
   const logger = createLogger({ level: config.settings.logLevel, node: config.institution });
   const ports = (wished: number): readonly [number, ...number[]] =>
     isAnyPort ? [wished, 0] : [wished];
   const peers = await bindFirst(ports(config.peer.port), (port) =>
     createTcpPeers({
       identity: {
-        chainId: decodeGenesisDocument(genesis).chainId,
+        chainId: document.chainId,
         key: publicKey(seeds.consensus),
         sign: createSigner(seeds.consensus),
       },
@@ -131,12 +138,18 @@ async function run(home: string, isAnyPort: boolean): Promise<void> {
       institution: config.institution,
       operator: config.operator,
       directory: join(home, 'data'),
-      genesis: decodeGenesisDocument(genesis),
+      genesis: document,
       seeds,
       settings: config.settings,
       origins: config.origins,
     },
-    { peers, logger },
+    {
+      peers,
+      logger,
+      ...(config.cometbft === null
+        ? {}
+        : { engine: { config: config.cometbft, program: await findEngine({ install: false }) } }),
+    },
   );
   await importCertificates(home, node);
   await admitTickets(home, node);
@@ -173,9 +186,9 @@ if (values.home === undefined) {
   process.exit(2);
 }
 run(resolve(values.home), values['any-port']).catch((error: unknown) => {
-  const text = error instanceof ConfigError ? error.message : String(error);
+  const isOperators = error instanceof ConfigError || error instanceof EngineMissingError;
+  const text = isOperators ? error.message : String(error);
   process.stderr.write(`The node could not start: ${text}\n`);
-  if (!(error instanceof ConfigError) && error instanceof Error)
-    process.stderr.write(`${error.stack ?? ''}\n`);
+  if (!isOperators && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
   process.exit(1);
 });

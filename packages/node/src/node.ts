@@ -22,11 +22,13 @@ import { parseGenesis } from '@yilian/ledger/genesis';
 import { deriveMemberId } from '@yilian/ledger/ids';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import { type Clock, systemClock } from './clock.ts';
-import type { NodeSeeds, NodeSettings } from './config.ts';
+import { createCometbftNode } from './cometbft/cometbft-node.ts';
+import type { EngineProgram } from './cometbft/find-engine.ts';
+import { type CometbftConfig, ConfigError, type NodeSeeds, type NodeSettings } from './config.ts';
 import { type HttpServer, createHttpServer } from './http/http-server.ts';
 import type { NodeServices } from './http/node-services.ts';
 import { createRateLimit } from './http/rate-limit.ts';
-import { type Logger, logEvent } from './logging.ts';
+import { type LogEvent, type Logger, logEvent } from './logging.ts';
 import { type Metrics, createMetrics } from './metrics.ts';
 import { type OrderingNode, createOrderingNode } from './ordering-node.ts';
 import { splitNotices } from './peers/notices.ts';
@@ -75,6 +77,8 @@ export interface NodePorts {
   readonly peers: Peers;
   readonly logger: Logger;
   readonly clock?: Clock;
+  /** Where CometBFT orders: its program, and how it meets the others'. */
+  readonly engine?: { readonly program: EngineProgram; readonly config: CometbftConfig };
 }
 
 export interface YilianNode {
@@ -101,6 +105,11 @@ function signerOf(seed: Bytes): Signer {
   return { key: publicKey(seed), sign: createSigner(seed) };
 }
 
+function engineSeedOf(seeds: NodeSeeds): Bytes {
+  if (seeds.engine === null) throw new ConfigError('keys.json: engine must be there for CometBFT');
+  return seeds.engine;
+}
+
 export async function createNode(options: NodeOptions, ports: NodePorts): Promise<YilianNode> {
   const { genesis, seeds, settings, institution, directory } = options;
   const { logger } = ports;
@@ -112,23 +121,40 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   const { heartbeatMs } = settings;
   const curve = await createMclCurve();
 
-  const ordering = await createOrderingNode({
-    directory,
-    genesis,
-    secretKey: seeds.consensus,
-    peers,
-    clockNs: () => BigInt(Math.round(clock.nowMs())) * 1_000_000n,
-    settings: {
-      blockIntervalMs: settings.blockIntervalMs,
-      // Block time lags by one beat on an idle chain, so its age reaches two beats just before the next
-      // block, and services accept less than two heartbeats: the engine beats twice as often, so that an
-      // idle chain stays fresh on a busy machine, too.
-      heartbeatMs: Math.floor(heartbeatMs / 2),
-      viewTimeoutMs: settings.viewTimeoutMs,
-      verificationWorkers: settings.verificationWorkers,
-    },
-    log: (event) => logEvent(logger, event),
-  });
+  const clockNs = (): bigint => BigInt(Math.round(clock.nowMs())) * 1_000_000n;
+  const pace = {
+    blockIntervalMs: settings.blockIntervalMs,
+    // Block time lags by one beat on an idle chain, so its age reaches two beats just before the next
+    // block, and services accept less than two heartbeats: the engine beats twice as often, so that an
+    // idle chain stays fresh on a busy machine, too.
+    heartbeatMs: Math.floor(heartbeatMs / 2),
+    verificationWorkers: settings.verificationWorkers,
+  };
+  const log = (event: LogEvent): void => logEvent(logger, event);
+  const ordering =
+    ports.engine === undefined
+      ? await createOrderingNode({
+          directory,
+          genesis,
+          secretKey: seeds.consensus,
+          peers,
+          clockNs,
+          settings: { ...pace, viewTimeoutMs: settings.viewTimeoutMs },
+          log,
+        })
+      : await createCometbftNode({
+          name: options.name,
+          directory,
+          genesis,
+          consensusSeed: seeds.consensus,
+          engineSeed: engineSeedOf(seeds),
+          config: ports.engine.config,
+          program: ports.engine.program,
+          peers,
+          clockNs,
+          settings: pace,
+          log,
+        });
   const chain = createOrderingChainView(ordering);
   const store = openLmdbStore(join(directory, 'services'));
   const slots = await openSecretSlots(join(directory, 'secrets'));

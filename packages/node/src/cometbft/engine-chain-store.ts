@@ -8,10 +8,21 @@
  *   2. Commit: one batch with the application's writes, body, outcomes and tip; the engine gets its answer
  *      only when it is durable. Crash before: as after 1. Crash after, answer unsent: the engine asks `Info`,
  *      sees the height, and does not replay.
- *   3. Header and certificate, fetched from the engine and verified. Crash before: fetched at the next start
- *      (`headersFrom` says where they end), before the height is told to anybody.
+ *   3. Header and certificate, fetched from the engine and verified; in the batch of 2 when they are there
+ *      by then. Crash before: fetched at the next start (`headerHeight` says where they end), before the
+ *      height is told to anybody.
  */
-import type { Outcome, Validator, WriteBatch } from '@yilian/consensus/application';
+import type { Outcome, WriteBatch } from '@yilian/consensus/application';
+import {
+  decodeEngineTip,
+  encodeEngineTip,
+  type EngineTip,
+} from '@yilian/consensus/abci/engine-tip';
+import {
+  type ValidatorSet,
+  validatorSetFromCbor,
+  validatorSetToCbor,
+} from '@yilian/consensus/validator-set';
 import { type Bytes, concatBytes, equalBytes, u64be } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
@@ -22,20 +33,11 @@ const TIP_KEY = Uint8Array.of(0x02, 0x00);
 const GENESIS_KEY = Uint8Array.of(0x02, 0x01);
 const HEADER = Uint8Array.of(0x03);
 const BODY = Uint8Array.of(0x04);
+/** By the first height at which a set was in force. */
+const VALIDATORS = Uint8Array.of(0x06);
 
 /** No block's transactions are longer; the engine's genesis file says less. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
-
-/** Where the application stands, and who votes. */
-export interface EngineTip {
-  readonly height: bigint;
-  readonly timeNs: bigint;
-  readonly appHash: Bytes;
-  /** In force at `height` (at height 0: of genesis), at the next height, and at the one after. */
-  readonly lastValidators: readonly Validator[];
-  readonly validators: readonly Validator[];
-  readonly nextValidators: readonly Validator[];
-}
 
 export interface EngineBlock {
   readonly height: bigint;
@@ -60,9 +62,10 @@ export interface EngineChainStore {
   tip(): EngineTip | undefined;
   /** Says to which chain this database belongs. @throws StorageError `wrongChain` */
   initialise(genesisId: Bytes): Promise<void>;
-  /** One atomic, durable step. `pruneBelow`: bodies of lower heights are dropped, a few at a time. */
+  /** One atomic, durable step; with the header when the engine has shown it by then. */
   commitBlock(input: {
     readonly block: EngineBlock;
+    readonly header: EngineHeader | undefined;
     readonly tip: EngineTip;
     readonly writes: WriteBatch;
   }): Promise<void>;
@@ -71,6 +74,8 @@ export interface EngineChainStore {
   putHeader(height: bigint, header: EngineHeader): Promise<void>;
   header(height: bigint): EngineHeader | undefined;
   block(height: bigint): EngineBlock | undefined;
+  /** The set that certified a committed height. */
+  validatorsAt(height: bigint): ValidatorSet | undefined;
   /** Height of the newest header; 0 when there is none. */
   headerHeight(): bigint;
   /** Height of the oldest body that is kept; 0 when there is none. */
@@ -106,43 +111,26 @@ function read<T>(bytes: Bytes, parse: (fields: Cbor) => T): T {
   }
 }
 
-function validatorsToCbor(validators: readonly Validator[]): Cbor {
-  return validators.map(({ key, power, leads }) => [key, power, leads]);
+function readTip(bytes: Bytes): EngineTip {
+  try {
+    return decodeEngineTip(bytes);
+  } catch (cause) {
+    throw new StorageError('damaged', 'the database holds a tip that does not decode', { cause });
+  }
 }
 
-function validatorsFrom(value: Cbor): readonly Validator[] {
-  return Fields.of([value], 1).list(ANY_COUNT, (list) => {
-    const each = list.nested(3);
-    return { key: each.bytes(32), power: each.u64(), leads: each.flag() };
-  });
-}
-
-function encodeTip(tip: EngineTip): Bytes {
-  return encode([
-    tip.height,
-    tip.timeNs,
-    tip.appHash,
-    validatorsToCbor(tip.lastValidators),
-    validatorsToCbor(tip.validators),
-    validatorsToCbor(tip.nextValidators),
-  ]);
-}
-
-function tipFrom(value: Cbor): EngineTip {
-  const fields = Fields.of(value, 6);
-  return {
-    height: fields.u64(),
-    timeNs: fields.u64(),
-    appHash: fields.bytes(32),
-    lastValidators: validatorsFrom(fields.any()),
-    validators: validatorsFrom(fields.any()),
-    nextValidators: validatorsFrom(fields.any()),
-  };
+function readTipOf(store: KeyValueStore): EngineTip | undefined {
+  const bytes = store.get(TIP_KEY);
+  return bytes === undefined ? undefined : readTip(bytes);
 }
 
 function encodeBlock({ timeNs, proposer, txs, outcomes }: EngineBlock): Bytes {
   const codes = outcomes.map((outcome) => (outcome.ok ? null : outcome.rejection.code));
   return encode([timeNs, proposer, txs, codes]);
+}
+
+function encodeHeader({ header, certificate }: EngineHeader): Bytes {
+  return encode([header, certificate]);
 }
 
 function blockFrom(height: bigint, value: Cbor): EngineBlock {
@@ -168,10 +156,7 @@ export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
   };
   return {
     state: { get: (key) => store.get(stateKey(key)) },
-    tip: () => {
-      const bytes = store.get(TIP_KEY);
-      return bytes === undefined ? undefined : read(bytes, tipFrom);
-    },
+    tip: () => readTipOf(store),
     initialise: async (genesisId) => {
       const stored = store.get(GENESIS_KEY);
       if (stored === undefined)
@@ -179,19 +164,28 @@ export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
       if (!equalBytes(stored, genesisId))
         throw new StorageError('wrongChain', 'the database belongs to another chain');
     },
-    commitBlock: ({ block, tip, writes }) => {
+    commitBlock: ({ block, header, tip, writes }) => {
       const puts: Entry[] = writes.puts.map(({ key, value }) => ({ key: stateKey(key), value }));
       puts.push({ key: keyOf(BODY, block.height), value: encodeBlock(block) });
-      puts.push({ key: TIP_KEY, value: encodeTip(tip) });
+      if (header !== undefined)
+        puts.push({ key: keyOf(HEADER, block.height), value: encodeHeader(header) });
+      const before = readTipOf(store)?.lastValidators;
+      const { lastValidators } = tip;
+      if (before === undefined || !equalBytes(before.hash, lastValidators.hash))
+        puts.push({
+          key: keyOf(VALIDATORS, block.height),
+          value: encode(validatorSetToCbor(lastValidators)),
+        });
+      puts.push({ key: TIP_KEY, value: encodeEngineTip(tip) });
       return store.write({ puts, deletes: writes.deletes.map(stateKey) });
     },
     prune: async (height, countMax) => {
       const old = store.range({ from: BODY, to: keyOf(BODY, height), limit: countMax });
       if (old.length > 0) await store.write({ puts: [], deletes: old.map(({ key }) => key) });
     },
-    putHeader: (height, { header, certificate }) =>
+    putHeader: (height, header) =>
       store.write({
-        puts: [{ key: keyOf(HEADER, height), value: encode([header, certificate]) }],
+        puts: [{ key: keyOf(HEADER, height), value: encodeHeader(header) }],
         deletes: [],
       }),
     header: (height) => {
@@ -205,6 +199,15 @@ export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
     block: (height) => {
       const bytes = store.get(keyOf(BODY, height));
       return bytes === undefined ? undefined : read(bytes, (value) => blockFrom(height, value));
+    },
+    validatorsAt: (height) => {
+      const [entry] = store.range({
+        from: VALIDATORS,
+        to: keyOf(VALIDATORS, height + 1n),
+        reverse: true,
+        limit: 1,
+      });
+      return entry === undefined ? undefined : read(entry.value, validatorSetFromCbor);
     },
     headerHeight: () => lastHeight(HEADER),
     firstBody: () => {

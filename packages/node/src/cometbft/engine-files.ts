@@ -6,7 +6,8 @@
 import type { Genesis } from '@yilian/consensus/application';
 import { type Bytes, concatBytes, toHex } from '@yilian/crypto/bytes';
 import { publicKey } from '@yilian/crypto/signature';
-import { encodeGenesisDocument } from '../genesis-document.ts';
+import { encodeAppState } from '@yilian/consensus/abci/application-calls';
+import { encodeGenesisDocument } from '@yilian/consensus/genesis';
 import { sha256 } from '../verification/sha256.ts';
 
 const ADDRESS_BYTES = 20;
@@ -104,7 +105,7 @@ export function genesisFile(
       name: '',
     })),
     app_hash: '',
-    app_state: base64(encodeGenesisDocument(genesis)),
+    app_state: JSON.parse(encodeAppState(encodeGenesisDocument(genesis))) as unknown,
   });
 }
 

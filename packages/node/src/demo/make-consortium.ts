@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AnchorDocument } from '@yilian/api/documents';
+import type { EngineName } from '@yilian/consensus/light/light-engine';
 import { type Bytes, fromHex } from '@yilian/crypto/bytes';
 import { encode } from '@yilian/crypto/cbor';
 import {
@@ -42,6 +43,7 @@ export interface DemoTicket {
 }
 
 export interface DemoFacts {
+  readonly engine: EngineName;
   readonly anchor: AnchorDocument;
   readonly nodes: readonly NodeFacts[];
   readonly tickets: readonly DemoTicket[];
@@ -87,9 +89,9 @@ export function encodeTickets(tickets: readonly DemoTicket[]): Bytes {
   );
 }
 
-async function make(home: string): Promise<DemoFacts> {
+async function make(home: string, engine: EngineName): Promise<DemoFacts> {
   const chainId = `yilian-demo-${randomBytes(4).toString('hex')}`;
-  const network = await makeNetwork({ chainId, institutions: INSTITUTIONS });
+  const network = await makeNetwork({ chainId, institutions: INSTITUTIONS, engine });
   const tickets = makeTickets();
   for (const node of network.nodes) {
     const directory = join(home, 'nodes', node.facts.institution);
@@ -97,17 +99,25 @@ async function make(home: string): Promise<DemoFacts> {
     if (node.facts.tier === 'regulator')
       writeFileSync(join(directory, 'tickets.cbor'), encodeTickets(tickets), { mode: 0o600 });
   }
-  return { anchor: network.anchor, nodes: network.nodes.map(({ facts }) => facts), tickets };
+  return {
+    engine,
+    anchor: network.anchor,
+    nodes: network.nodes.map(({ facts }) => facts),
+    tickets,
+  };
 }
 
 /** Reads the consortium below `home`, or makes it. Written last and renamed: half a consortium never counts. */
-export async function openConsortium(home: string): Promise<DemoFacts> {
+export async function openConsortium(
+  home: string,
+  engine: EngineName = 'pbft',
+): Promise<DemoFacts> {
   const path = join(home, 'consortium.json');
   if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as DemoFacts;
   // What is there without this file was never finished, so no chain ran on it.
   rmSync(join(home, 'nodes'), { recursive: true, force: true });
   mkdirSync(home, { recursive: true });
-  const facts = await make(home);
+  const facts = await make(home, engine);
   writeFileSync(`${path}.part`, JSON.stringify(facts, null, 2), { mode: 0o600 });
   renameSync(`${path}.part`, path);
   return facts;

@@ -49,6 +49,8 @@ export interface NodeChildrenOptions {
   /** Asked at each start of a node. */
   readonly origins: () => readonly string[];
   readonly settings: Partial<NodeSettings>;
+  /** One per node, where CometBFT orders: its peers must know it before it listens. */
+  readonly enginePorts?: readonly number[];
 }
 
 interface Place {
@@ -86,6 +88,25 @@ function peersOf(places: readonly Place[]): NodeConfig['peers'] {
   }));
 }
 
+function engineOf(
+  place: Place,
+  places: readonly Place[],
+  { facts, enginePorts }: NodeChildrenOptions,
+): NodeConfig['cometbft'] {
+  if (facts.engine !== 'cometbft') return null;
+  const portOf = (each: Place): number => {
+    const port = enginePorts?.[places.indexOf(each)];
+    if (port === undefined) throw new Error('a CometBFT network needs a port for each engine');
+    return port;
+  };
+  return {
+    listen: { host: HOST, port: portOf(place) },
+    peers: places
+      .filter((other) => other !== place)
+      .map((other) => ({ id: other.facts.engineId, host: HOST, port: portOf(other) })),
+  };
+}
+
 function writeConfig(place: Place, places: readonly Place[], options: NodeChildrenOptions): void {
   const { facts } = place;
   const config: Omit<NodeConfig, 'settings'> & Pick<NodeChildrenOptions, 'settings'> = {
@@ -97,7 +118,7 @@ function writeConfig(place: Place, places: readonly Place[], options: NodeChildr
     peers: peersOf(places),
     origins: options.origins(),
     settings: options.settings,
-    cometbft: null,
+    cometbft: engineOf(place, places, options),
   };
   writeFileSync(join(place.directory, 'config.json'), JSON.stringify(config, null, 2));
 }

@@ -93,7 +93,11 @@ function makeTickets(file: NetworkFile): readonly DemoTicket[] {
  */
 export async function initNetwork(file: NetworkFile, directory: string): Promise<DemoConsortium> {
   if (existsSync(directory)) throw new NetworkExistsError(directory);
-  const network = await makeNetwork({ chainId: file.chainId, institutions: file.members });
+  const network = await makeNetwork({
+    chainId: file.chainId,
+    institutions: file.members,
+    engine: 'cometbft',
+  });
   const placed = file.members.map((member, at): Placed => {
     const made = network.nodes[at];
     if (made === undefined) throw new Error('one node for each member');
@@ -114,7 +118,11 @@ export async function initNetwork(file: NetworkFile, directory: string): Promise
   const addresses = new Map(
     placed.map(({ member, made }) => [made.facts.id, `http://${member.host}:${member.ports.http}`]),
   );
-  const facts = { anchor: network.anchor, nodes: network.nodes.map((made) => made.facts) };
+  const facts = {
+    engine: 'cometbft' as const,
+    anchor: network.anchor,
+    nodes: network.nodes.map((made) => made.facts),
+  };
   const document = describeConsortium({ ...facts, tickets: [] }, ({ id }) => ({
     url: addresses.get(id) ?? '',
     running: true,

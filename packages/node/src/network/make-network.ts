@@ -9,7 +9,8 @@ import { certificateHash, certificateMessage, encodeCertificate } from '@yilian/
 import type { CertifiedRole } from '@yilian/api/certificate';
 import type { AnchorDocument } from '@yilian/api/documents';
 import type { Genesis, Validator } from '@yilian/consensus/application';
-import { genesisId } from '@yilian/consensus/genesis';
+import { encodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
+import type { EngineName } from '@yilian/consensus/light/light-engine';
 import { type Bytes, fromHex, toBase64Url, toHex } from '@yilian/crypto/bytes';
 import { encode } from '@yilian/crypto/cbor';
 import { deriveHpkeKeyPair } from '@yilian/crypto/hpke';
@@ -19,7 +20,6 @@ import { encodeGenesis } from '@yilian/ledger/genesis';
 import { deriveMemberId } from '@yilian/ledger/ids';
 import { engineNodeId } from '../cometbft/engine-files.ts';
 import type { NodeSeeds } from '../config.ts';
-import { encodeGenesisDocument } from '../genesis-document.ts';
 
 export type Tier = 'tertiary' | 'secondary' | 'community' | 'regulator';
 
@@ -141,6 +141,7 @@ export function writeNode(directory: string, made: MadeNode, shared: MadeNetwork
 export async function makeNetwork(input: {
   readonly chainId: string;
   readonly institutions: readonly Institution[];
+  readonly engine: EngineName;
 }): Promise<MadeNetwork> {
   const { chainId } = input;
   const nodes = input.institutions.map((each) => makeNode(chainId, each));
@@ -180,6 +181,7 @@ export async function makeNetwork(input: {
     leads: facts.tier !== 'community',
   }));
   const genesis: Genesis = {
+    ...(input.engine === 'cometbft' ? { engine: input.engine } : {}),
     chainId,
     timeNs: BigInt(Date.now()) * 1_000_000n,
     validators,

@@ -1,37 +1,40 @@
 /** Who waits for what becomes final: listeners for every block, callers for one transaction each. */
 import type { Outcome } from '@yilian/consensus/application';
-import type { CertifiedBlock } from '@yilian/consensus/block';
-import { encodeCertificate } from '@yilian/consensus/certificate';
-import { encodeSignedHeader } from '@yilian/consensus/header';
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { LogEvent } from '../logging.ts';
 import { nameOf } from '../verification/verified-transactions.ts';
-import type { FinalBlock, FinalOutcome } from './final-block.ts';
+import type { CertifiedHeader, FinalBlock, FinalOutcome } from './final-block.ts';
 import type { Identify } from './ledger-application.ts';
 
 type Waiter = (outcome: FinalOutcome) => void;
 
-/** Encodings and ids are made when somebody looks: most blocks nobody looks at. */
+/** What an engine says of a block that became final. Header and certificate may be made when somebody looks. */
+export interface DecidedBlock extends CertifiedHeader {
+  readonly timeNs: bigint;
+  /** Consensus key. */
+  readonly proposer: Bytes;
+}
+
+/** Ids are made when somebody looks: most blocks nobody looks at. */
 class LazyFinalBlock implements FinalBlock {
   readonly height: bigint;
   readonly timeNs: bigint;
   readonly proposer: Bytes;
   readonly txs: readonly Bytes[];
-  readonly #decided: CertifiedBlock;
+  readonly #decided: DecidedBlock;
   readonly #outcomes: readonly Outcome[];
   readonly #identify: Identify;
   #identified: readonly FinalOutcome[] | undefined;
 
   constructor(
-    decided: CertifiedBlock,
+    decided: DecidedBlock,
     txs: readonly Bytes[],
     outcomes: readonly Outcome[],
     identify: Identify,
   ) {
-    const { header } = decided.block;
-    this.height = header.height;
-    this.timeNs = header.timeNs;
-    this.proposer = header.proposer;
+    this.height = decided.height;
+    this.timeNs = decided.timeNs;
+    this.proposer = decided.proposer;
     this.txs = txs;
     this.#decided = decided;
     this.#outcomes = outcomes;
@@ -39,11 +42,11 @@ class LazyFinalBlock implements FinalBlock {
   }
 
   get header(): Bytes {
-    return encodeSignedHeader(this.#decided.block);
+    return this.#decided.header;
   }
 
   get certificate(): Bytes {
-    return encodeCertificate(this.#decided.certificate);
+    return this.#decided.certificate;
   }
 
   get outcomes(): readonly FinalOutcome[] {
@@ -100,7 +103,7 @@ export class FinalBlocks {
   }
 
   /** To be called when the block is durable, and not before. `txs`: the copies that were worked on. */
-  publish(decided: CertifiedBlock, txs: readonly Bytes[], outcomes: readonly Outcome[]): void {
+  publish(decided: DecidedBlock, txs: readonly Bytes[], outcomes: readonly Outcome[]): void {
     const block = new LazyFinalBlock(decided, txs, outcomes, this.#identify);
     if (this.#waiters.size > 0)
       for (const outcome of block.outcomes) {

@@ -30,6 +30,7 @@ import { sha256, sha256Name } from '../verification/sha256.ts';
 import type { TransactionVerifier } from '../verification/transaction-verifier.ts';
 import { toVerified } from '../verification/verified-transactions.ts';
 import { verifySignature } from '../verification/verify-signature.ts';
+import { toDecidedBlock } from './decided-block.ts';
 import type { FinalBlocks } from './final-blocks.ts';
 import { PeerConduct } from './peer-conduct.ts';
 import { takeBlocks } from './take-blocks.ts';
@@ -458,7 +459,7 @@ class Driver implements PbftDriver {
       const { height, count } = decided.block.header;
       onEvent({ level: 'debug', event: 'blockFinal', height, count });
       onSettled(txs);
-      finalBlocks.publish(decided, txs, outcomes);
+      finalBlocks.publish(toDecidedBlock(decided), txs, outcomes);
       await log.release();
     });
   }

@@ -1,0 +1,476 @@
+/**
+ * One node of a network that CometBFT orders: the engine's process beside us, our application behind its
+ * ABCI socket, and the same `OrderingNode` above as with the embedded engine. Everything is answered from
+ * this node's own store; the engine is asked for headers and given transactions.
+ *
+ * If the engine dies it is started again; the application waits for it. If the application fails (disk,
+ * a block that breaks a rule of the port), the node halts: it would have to guess.
+ */
+import { join } from 'node:path';
+import type {
+  Application,
+  Genesis,
+  Query,
+  QueryResult,
+  Refusal,
+} from '@yilian/consensus/application';
+import { encodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
+import { genesisEngineTip, type EngineTip } from '@yilian/consensus/abci/engine-tip';
+import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
+import { bindChain } from '@yilian/crypto/context';
+import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
+import { useNativeSha256 } from '@yilian/crypto/hash';
+import { publicKey } from '@yilian/crypto/signature';
+import { createLedger } from '@yilian/ledger/ledger';
+import type { CometbftConfig } from '../config.ts';
+import type { LogEvent } from '../logging.ts';
+import type { CertifiedBlock, CertifiedHeader } from '../ordering/final-block.ts';
+import { FinalBlocks } from '../ordering/final-blocks.ts';
+import { createIdentify, findOutcome } from '../ordering/ledger-application.ts';
+import { Mempool } from '../ordering/mempool.ts';
+import type { OrderingNode, OrderingSettings, Submission } from '../ordering-node.ts';
+import type { Peers } from '../peers/peers.ts';
+import { lockDirectory } from '../storage/directory-lock.ts';
+import type { KeyValueStore } from '../storage/key-value-store.ts';
+import { openLmdbStore } from '../storage/lmdb-store.ts';
+import { createCheckPool } from '../verification/check-pool.ts';
+import { sha256 } from '../verification/sha256.ts';
+import { createTransactionVerifier } from '../verification/transaction-verifier.ts';
+import { nameOfTransaction } from '../verification/verified-transactions.ts';
+import { createSigner, verifySignature } from '../verification/verify-signature.ts';
+import { type AbciServer, listenAbci } from './abci-server.ts';
+import { type ApplicationDriver, createApplicationDriver } from './application-driver.ts';
+import {
+  createEngineChainStore,
+  type EngineChainStore,
+  type EngineHeader,
+} from './engine-chain-store.ts';
+import { openEngineHome, type EngineHome } from './engine-home.ts';
+import { type EngineProcess, startEngine } from './engine-process.ts';
+import { createEngineRpc, type EngineRpc } from './engine-rpc.ts';
+import type { EngineProgram } from './find-engine.ts';
+import { createGateway, type Gateway, type GatewaySettings } from './gateway.ts';
+import { createHeaderSource, type HeaderSource, lightSetOf } from './header-source.ts';
+
+export interface CometbftNodeOptions {
+  readonly name: string;
+  /** Database and the engine's folder lie below; made if absent. */
+  readonly directory: string;
+  readonly genesis: Genesis;
+  /** 32-byte Ed25519 seed of the consensus key. An observer's key is in no validator set. */
+  readonly consensusSeed: Bytes;
+  /** Names the node on the engine's own network. */
+  readonly engineSeed: Bytes;
+  readonly config: CometbftConfig;
+  /** Found by find-engine.ts. */
+  readonly program: EngineProgram;
+  /** For notices among nodes; the engine has a network of its own. */
+  readonly peers: Pick<Peers, 'status' | 'close'>;
+  readonly settings?: Partial<CometbftNodeSettings>;
+  readonly gateway?: Partial<GatewaySettings>;
+  readonly clockNs?: () => bigint;
+  readonly log?: (event: LogEvent) => void;
+}
+
+type CometbftNodeSettings = Pick<
+  OrderingSettings,
+  | 'blockIntervalMs'
+  | 'heartbeatMs'
+  | 'mempoolCountMax'
+  | 'mempoolBytesMax'
+  | 'mempoolCountPerSourceMax'
+  | 'verificationWorkers'
+>;
+
+/** What waits for a block is capped here, at the entry: an engine whose application is late stops. */
+const DEFAULT_SETTINGS: CometbftNodeSettings = {
+  blockIntervalMs: 250,
+  heartbeatMs: 10_000,
+  mempoolCountMax: 4_000,
+  mempoolBytesMax: 16 * 1024 * 1024,
+  mempoolCountPerSourceMax: 2_000,
+  verificationWorkers: 1,
+};
+
+const HEADERS_MAX = 100;
+/** Commit waits so long for the header at most; it comes later then. */
+const HEADER_MS_MAX = 500;
+const TEND_MS = 250;
+const RESTART_MS = [200, 500, 1_000, 2_000, 5_000] as const;
+/** An engine that has run so long did not die at its start. */
+const STEADY_MS = 30_000;
+
+class CometbftNode {
+  readonly #options: CometbftNodeOptions;
+  readonly #settings: CometbftNodeSettings;
+  readonly #log: (event: LogEvent) => void;
+  readonly #chain: EngineChainStore;
+  readonly #application: Application;
+  readonly #pool: ReturnType<typeof createCheckPool>;
+  readonly #driver: ApplicationDriver;
+  readonly #identify: ReturnType<typeof createIdentify>;
+  readonly #verifier: ReturnType<typeof createTransactionVerifier>;
+  readonly #finalBlocks: FinalBlocks;
+  readonly #mempool: Mempool;
+  readonly #home: EngineHome;
+  readonly #rpc: EngineRpc;
+  readonly #headers: HeaderSource;
+  readonly #gateway: Gateway;
+  readonly #unlock: () => void;
+  readonly #genesisTip: EngineTip;
+  #server: AbciServer | undefined;
+  #engine: EngineProcess | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #tending: Promise<void> = Promise.resolve();
+  #halted: string | undefined;
+  #stopping: Promise<void> | undefined;
+  /** Newest height of which everything is here. */
+  #final: { readonly height: bigint; readonly timeNs: bigint };
+  #finalTip: EngineTip;
+
+  constructor(options: CometbftNodeOptions, store: KeyValueStore, unlock: () => void) {
+    this.#options = options;
+    this.#unlock = unlock;
+    this.#settings = { ...DEFAULT_SETTINGS, ...options.settings };
+    this.#log = options.log ?? ((): void => undefined);
+    const { genesis } = options;
+    this.#chain = createEngineChainStore(store);
+    this.#application = createLedger({ reader: this.#chain.state, hash: sha256 });
+    this.#pool = createCheckPool({
+      workers: this.#settings.verificationWorkers,
+      onFailure: (error) =>
+        this.#log({ level: 'error', event: 'workerDied', reason: String(error) }),
+    });
+    const tip = this.#chain.tip();
+    // Questions about a chain without a block are answered from its genesis; InitChain may follow again.
+    this.#genesisTip = genesisEngineTip(
+      genesis,
+      tip === undefined
+        ? this.#application.initChain(genesis)
+        : { appHash: tip.appHash, validators: genesis.validators },
+    );
+    this.#verifier = createTransactionVerifier(this.#application, this.#pool);
+    this.#identify = createIdentify(this.#application);
+    this.#finalBlocks = new FinalBlocks(this.#identify, this.#log);
+    this.#mempool = new Mempool({
+      countMax: this.#settings.mempoolCountMax,
+      bytesMax: this.#settings.mempoolBytesMax,
+      countPerSourceMax: this.#settings.mempoolCountPerSourceMax,
+    });
+    this.#home = openEngineHome({
+      path: join(options.directory, 'cometbft'),
+      name: options.name,
+      genesis,
+      consensusSeed: options.consensusSeed,
+      engineSeed: options.engineSeed,
+      config: options.config,
+      blockIntervalMs: this.#settings.blockIntervalMs,
+      heartbeatMs: this.#settings.heartbeatMs,
+    });
+    this.#rpc = createEngineRpc({ socketPath: this.#home.rpcSocket });
+    this.#headers = createHeaderSource({
+      chainId: genesis.chainId,
+      rpc: this.#rpc,
+      verifySignature,
+    });
+    this.#gateway = createGateway({
+      rpc: this.#rpc,
+      nowMs: () => performance.now(),
+      ...(options.gateway === undefined ? {} : { settings: options.gateway }),
+    });
+    this.#driver = createApplicationDriver({
+      application: this.#application,
+      verifier: this.#verifier,
+      genesis,
+      genesisDocument: encodeGenesisDocument(genesis),
+      tip,
+      persist: (committed) => this.#persist(committed),
+      log: this.#log,
+    });
+    this.#finalTip = this.#genesisTip;
+    this.#final = { height: 0n, timeNs: genesis.timeNs };
+    const height = this.#chain.headerHeight();
+    if (tip !== undefined && height > 0n) this.#resume(tip, height);
+  }
+
+  async start(): Promise<void> {
+    await this.#chain.initialise(genesisId(this.#options.genesis));
+    this.#server = await listenAbci({
+      address: { kind: 'unix', path: this.#home.applicationSocket },
+      handlers: this.#driver.handlers,
+      log: this.#log,
+      onFailure: (error) => this.#halt(error),
+    });
+    this.#startEngine(0);
+    this.#timer = setInterval(() => this.#tend(), TEND_MS);
+    this.#timer.unref();
+  }
+
+  /** Heights between the newest header and the tip are told once their headers are here. */
+  #resume(tip: EngineTip, height: bigint): void {
+    const block = this.#chain.block(height);
+    this.#final = { height, timeNs: block?.timeNs ?? tip.timeNs };
+    this.#finalTip = this.#tipAt(height, tip);
+  }
+
+  /** `tip` as it was at a height below, as far as anybody asks. */
+  #tipAt(height: bigint, tip: EngineTip): EngineTip {
+    if (height === tip.height) return tip;
+    const lastValidators = this.#chain.validatorsAt(height) ?? tip.lastValidators;
+    return { ...tip, height, lastValidators };
+  }
+
+  #startEngine(attempt: number): void {
+    if (this.#stopping !== undefined || this.#halted !== undefined) return;
+    this.#home.prepare();
+    const engine = startEngine(this.#options.program, this.#home.path);
+    const startedMs = performance.now();
+    this.#engine = engine;
+    this.#log({ level: 'info', event: 'engineStarted', pid: engine.pid ?? 0 });
+    void engine.ended.then(({ code, signal }) => {
+      if (this.#stopping !== undefined) return;
+      const isSteady = performance.now() - startedMs > STEADY_MS;
+      const next = isSteady ? 0 : Math.min(attempt, RESTART_MS.length - 1);
+      this.#log({
+        level: 'error',
+        event: 'engineEnded',
+        code: code ?? -1,
+        signal: signal ?? '',
+        log: join(this.#home.path, 'engine.log'),
+      });
+      setTimeout(() => this.#startEngine(next + 1), RESTART_MS[next] ?? RESTART_MS[0]).unref();
+    });
+  }
+
+  #halt(error: unknown): void {
+    if (this.#halted !== undefined) return;
+    this.#halted = error instanceof Error ? error.message : String(error);
+    this.#log({ level: 'error', event: 'halted', reason: this.#halted });
+    void this.#engine?.stop();
+  }
+
+  async #persist(
+    committed: Parameters<Parameters<typeof createApplicationDriver>[0]['persist']>[0],
+  ): Promise<void> {
+    const { block, hash, outcomes, writes, tip } = committed;
+    const { height, timeNs, proposer, txs } = block;
+    const header = await this.#headerInTime(tip, hash);
+    await this.#chain.commitBlock({
+      block: { height, timeNs, proposer, txs, outcomes },
+      header,
+      tip,
+      writes,
+    });
+    for (const tx of txs) {
+      const name = nameOfTransaction(tx);
+      this.#mempool.release(name);
+      this.#gateway.settle(name);
+    }
+    if (this.#final.height + 1n === height && header !== undefined) this.#publish(tip, header);
+    else this.#tend();
+  }
+
+  /** Undefined while the engine plays old blocks: its RPC opens only afterwards. */
+  async #headerInTime(tip: EngineTip, blockId: Bytes): Promise<EngineHeader | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), HEADER_MS_MAX);
+    });
+    const fetched = this.#headers
+      .fetch({ height: tip.height, validators: tip.lastValidators, blockId })
+      .catch(() => undefined);
+    const header = await Promise.race([fetched, late]);
+    clearTimeout(timer);
+    return header;
+  }
+
+  #publish(tip: EngineTip, header: EngineHeader): void {
+    const block = this.#chain.block(tip.height);
+    if (block === undefined) return;
+    const { height, timeNs, proposer, txs, outcomes } = block;
+    this.#final = { height, timeNs };
+    this.#finalTip = tip;
+    this.#log({ level: 'debug', event: 'blockFinal', height, count: txs.length });
+    this.#finalBlocks.publish({ height, timeNs, proposer, ...header }, txs, outcomes);
+  }
+
+  /** Fetches the headers that are missing, oldest first, and sends again what waits for long. */
+  #tend(): void {
+    this.#tending = this.#tending.then(async () => {
+      if (this.#stopping !== undefined || this.#halted !== undefined) return;
+      try {
+        await this.#fetchMissing();
+        await this.#gateway.resend(
+          (tx) => this.#driver.checkAhead(tx),
+          (name) => this.#mempool.release(name),
+        );
+      } catch (error) {
+        this.#log({ level: 'debug', event: 'tendFailed', reason: String(error) });
+      }
+    });
+  }
+
+  async #fetchMissing(): Promise<void> {
+    for (;;) {
+      const tip = this.#driver.tip();
+      const height = this.#final.height + 1n;
+      if (tip === undefined || tip.height < height) return;
+      let header = this.#chain.header(height);
+      if (header === undefined) {
+        const validators = this.#tipAt(height, tip).lastValidators;
+        // oxlint-disable-next-line no-await-in-loop -- in order of height
+        header = await this.#headers.fetch({ height, validators, blockId: undefined });
+        // oxlint-disable-next-line no-await-in-loop -- in order of height
+        await this.#chain.putHeader(height, header);
+      }
+      this.#publish(this.#tipAt(height, tip), header);
+    }
+  }
+
+  async #submit(tx: Bytes, source: string): Promise<Submission> {
+    if (this.#halted !== undefined || this.#stopping !== undefined) return refused('unavailable');
+    const identified = this.#identify(tx);
+    if (!identified.ok) return { admitted: false, rejection: identified.rejection };
+    const { id } = identified;
+    const name = nameOfTransaction(tx);
+    const reservation = this.#mempool.reserve(name, tx, id, source);
+    if (reservation.kind === 'known') return { admitted: true, id };
+    if (reservation.kind === 'refused')
+      return { admitted: false, rejection: reservation.rejection };
+    let refusal: Refusal | undefined;
+    try {
+      refusal = await this.#driver.checkAhead(tx);
+      refusal ??= await this.#gateway.send(name, tx);
+    } catch {
+      // The workers are gone: the node stops.
+      refusal = { code: 'unavailable' };
+    }
+    if (refusal === undefined) return { admitted: true, id };
+    this.#mempool.release(name);
+    return { admitted: false, rejection: refusal };
+  }
+
+  #query(asked: Query): QueryResult {
+    try {
+      return this.#application.query(asked);
+    } catch (error) {
+      // While the first block is on its way to the disk there is no state to show.
+      if (this.#final.height === 0n) return { ok: false, code: 'heightUnknown' };
+      throw error;
+    }
+  }
+
+  #header(height: bigint): CertifiedHeader | undefined {
+    if (height > this.#final.height) return undefined;
+    const stored = this.#chain.header(height);
+    return stored === undefined ? undefined : { height, ...stored };
+  }
+
+  #block(height: bigint): CertifiedBlock | undefined {
+    const header = this.#header(height);
+    const block = header === undefined ? undefined : this.#chain.block(height);
+    return header === undefined || block === undefined ? undefined : { ...header, txs: block.txs };
+  }
+
+  async #stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#gateway.close();
+    // The engine first: it would take the end of its connections for a failure.
+    await this.#engine?.stop();
+    await this.#driver.stop();
+    await this.#server?.close();
+    await this.#tending;
+    this.#rpc.close();
+    await this.#options.peers.close();
+    await this.#pool.close();
+    await this.#chain.close();
+    this.#home.release();
+    this.#unlock();
+  }
+
+  toOrderingNode(): OrderingNode {
+    const { genesis, consensusSeed, peers } = this.#options;
+    const key = publicKey(consensusSeed);
+    const sign = createSigner(consensusSeed);
+    const context = { chainId: genesis.chainId };
+    const clockNs = this.#options.clockNs ?? ((): bigint => BigInt(Date.now()) * 1_000_000n);
+    const query = (asked: Query): QueryResult => this.#query(asked);
+    const heightOf = (height: bigint | 'latest'): bigint =>
+      height === 'latest' ? this.#final.height : height;
+    return {
+      submit: (tx, source = 'local') => this.#submit(new Uint8Array(tx), source),
+      outcome: async (id, timeoutMs, signal) =>
+        findOutcome({ query }, id) ?? this.#finalBlocks.wait(id, timeoutMs, signal),
+      outcomeNow: (id) => findOutcome({ query }, id),
+      signReply: (final) => {
+        const { id, height, index, outcome } = final;
+        const word = outcome.ok ? 'ok' : outcome.rejection.code;
+        const message = bindChain(DOMAIN_TAGS.outcomeReply, context, id, height, index, word);
+        return { ...final, key, signature: sign(message) };
+      },
+      query,
+      header: (height) => this.#header(heightOf(height)),
+      headers: (from, count) => {
+        const found: CertifiedHeader[] = [];
+        for (let height = from; found.length < Math.min(count, HEADERS_MAX); height++) {
+          const header = this.#header(height);
+          if (header === undefined) break;
+          found.push(header);
+        }
+        return found;
+      },
+      block: (height) => this.#block(heightOf(height)),
+      latest: () => this.#final,
+      lastValidators: () => lightSetOf(this.#finalTip),
+      clockNs,
+      subscribe: (listener) => this.#finalBlocks.subscribe(listener),
+      status: () => {
+        const { validators } = this.#finalTip.validators;
+        const { height } = this.#final;
+        return {
+          chainId: genesis.chainId,
+          key,
+          role: validators.some((each) => equalBytes(each.key, key)) ? 'validator' : 'observer',
+          height,
+          appHash: this.#finalTip.appHash,
+          view: 0n,
+          // The engine tells nobody whose turn is next: who made the last block is what is known.
+          primary: this.#chain.block(height)?.proposer ?? new Uint8Array(32),
+          validators,
+          peers: peers.status(),
+          mempool: { count: this.#mempool.count, bytes: this.#mempool.bytes },
+          stateEntries: this.#chain.entries(),
+          halted: this.#halted,
+        };
+      },
+      stop: () => {
+        this.#stopping ??= this.#stop();
+        return this.#stopping;
+      },
+    };
+  }
+}
+
+function refused(code: string): Submission {
+  return { admitted: false, rejection: { code } };
+}
+
+/**
+ * Opens the disk, serves the application, starts the engine.
+ * @throws StorageError when the disk is damaged, belongs to another chain or is in use; SocketPathError
+ */
+export async function createCometbftNode(options: CometbftNodeOptions): Promise<OrderingNode> {
+  useNativeSha256(sha256);
+  const unlock = lockDirectory(options.directory);
+  let store: KeyValueStore | undefined;
+  try {
+    store = openLmdbStore(join(options.directory, 'chain'));
+    const node = new CometbftNode(options, store, unlock);
+    await node.start();
+    return node.toOrderingNode();
+  } catch (error) {
+    await store?.close();
+    unlock();
+    throw error;
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The folder of the node's own CometBFT: what it needs is written at each start, except what says what its
+ * key has signed, which is written once and never touched again.
+ */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Genesis } from '@yilian/consensus/application';
+import type { Bytes } from '@yilian/crypto/bytes';
+import type { CometbftConfig } from '../config.ts';
+import {
+  type EngineConfig,
+  engineConfigFile,
+  freshSignStateFile,
+  genesisFile,
+  nodeKeyFile,
+  validatorKeyFile,
+} from './engine-files.ts';
+
+/** `sun_path` less its end and the longest name below. */
+const SOCKET_FOLDER_BYTES_MAX = 90;
+
+export interface EngineHome {
+  readonly path: string;
+  readonly applicationSocket: string;
+  readonly rpcSocket: string;
+  /** Writes the configuration; the sockets of a process that is gone are taken away. */
+  prepare(): void;
+  /** Removes what lies outside `path`. */
+  release(): void;
+}
+
+export interface EngineHomeOptions {
+  readonly path: string;
+  readonly name: string;
+  readonly genesis: Genesis;
+  readonly consensusSeed: Bytes;
+  readonly engineSeed: Bytes;
+  readonly config: CometbftConfig;
+  readonly blockIntervalMs: number;
+  readonly heartbeatMs: number;
+}
+
+/** Unix sockets have short names; a home deep in the file system gets a private folder elsewhere. */
+function socketFolder(path: string): { readonly folder: string; readonly isOwn: boolean } {
+  const folder = join(path, 'run');
+  if (Buffer.byteLength(folder) <= SOCKET_FOLDER_BYTES_MAX) return { folder, isOwn: false };
+  return { folder: mkdtempSync(join(tmpdir(), 'yilian-')), isOwn: true };
+}
+
+export function openEngineHome(options: EngineHomeOptions): EngineHome {
+  const { path } = options;
+  for (const name of ['config', 'data'])
+    mkdirSync(join(path, name), { recursive: true, mode: 0o700 });
+  const { folder, isOwn } = socketFolder(path);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const applicationSocket = join(folder, 'application.sock');
+  const rpcSocket = join(folder, 'rpc.sock');
+  const write = (name: string, content: string): void =>
+    writeFileSync(join(path, name), content, { mode: 0o600 });
+  return {
+    path,
+    applicationSocket,
+    rpcSocket,
+    prepare: () => {
+      const config: EngineConfig = {
+        name: options.name,
+        applicationAddress: `unix://${applicationSocket}`,
+        rpcAddress: `unix://${rpcSocket}`,
+        p2p: options.config.listen,
+        peers: options.config.peers,
+        blockIntervalMs: options.blockIntervalMs,
+        heartbeatMs: options.heartbeatMs,
+      };
+      write('config/config.toml', engineConfigFile(config));
+      write('config/genesis.json', genesisFile(options.genesis));
+      write('config/node_key.json', nodeKeyFile(options.engineSeed));
+      write('config/priv_validator_key.json', validatorKeyFile(options.consensusSeed));
+      const signState = 'data/priv_validator_state.json';
+      if (!existsSync(join(path, signState))) write(signState, freshSignStateFile());
+      rmSync(rpcSocket, { force: true });
+    },
+    release: () => {
+      if (isOwn) rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
