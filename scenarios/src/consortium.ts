@@ -39,9 +39,9 @@ async function waitFor(what: string, holds: () => Promise<boolean>): Promise<voi
 }
 
 /** Starts the program in a fresh folder and waits until every node is ready. */
-export async function startConsortium(): Promise<Consortium> {
+export async function startConsortium(engine: 'pbft' | 'cometbft'): Promise<Consortium> {
   const home = await mkdtemp(join(tmpdir(), 'yilian-scenario-'));
-  const program = new SupervisorProcess({ home });
+  const program = new SupervisorProcess({ home, engine });
   const discard = (): Promise<void> => rm(home, { recursive: true, force: true });
   const url = await program.url().catch(async (error: unknown) => {
     await program.send('SIGTERM');

@@ -13,6 +13,8 @@ export interface ScenarioOptions {
   readonly generated: number;
   /** Visits issued per person. */
   readonly visits: number;
+  /** What orders the chain. */
+  readonly engine: 'pbft' | 'cometbft';
 }
 
 /** The command line is wrong; the message says how. */
@@ -21,10 +23,12 @@ export class OptionError extends Error {
 }
 
 export const USAGE = `npm run scenario -- qin [--data DIR] [--json] [--generated N] [--visits N]
+                       [--engine embedded|cometbft]
 
   --data DIR      public bundles: DIR/synthea-r4-stroke/*.json and DIR/ips-samples/*.json
                   (default: $YILIAN_TEST_DATA, else ../shared/data, else generated cases)
   --generated N   use N generated cases and no data
+  --engine NAME   embedded (default), or cometbft: one process of it beside each node
   --visits N      visits that are issued per person (default 2)
   --json          one JSON document instead of text
 
@@ -36,6 +40,12 @@ function parseCount(text: string | undefined, name: string, fallback: number): n
   if (!Number.isSafeInteger(count) || count < 1 || count > 100)
     throw new OptionError(`--${name} is a number from 1 to 100`);
   return count;
+}
+
+function parseEngine(name: string): ScenarioOptions['engine'] {
+  if (name === 'embedded') return 'pbft';
+  if (name === 'cometbft') return name;
+  throw new OptionError('--engine is embedded or cometbft');
 }
 
 function findData(given: string | undefined, generated: string | undefined): string | undefined {
@@ -60,6 +70,7 @@ export function parseOptions(args: readonly string[]): ScenarioOptions {
     json: { type: 'boolean', default: false },
     generated: { type: 'string' },
     visits: { type: 'string' },
+    engine: { type: 'string', default: 'embedded' },
   } as const;
   let parsed;
   try {
@@ -76,5 +87,6 @@ export function parseOptions(args: readonly string[]): ScenarioOptions {
     json: values.json,
     generated: parseCount(values.generated, 'generated', 3),
     visits: parseCount(values.visits, 'visits', 2),
+    engine: parseEngine(values.engine),
   };
 }

@@ -180,7 +180,7 @@ export async function runQin(options: ScenarioOptions, report: Report): Promise<
   report.act(
     'A consortium of its own: four hospitals and the regulator, each in a process of its own',
   );
-  const consortium = await startConsortium();
+  const consortium = await startConsortium(options.engine);
   try {
     const story = await gather(options, report, consortium);
     report.note(

@@ -15,6 +15,8 @@ export interface SupervisorOptions {
   /** As in YILIAN_PORT; default `0`: any. */
   readonly port?: string;
   readonly heartbeatMs?: number;
+  /** As in YILIAN_ENGINE; default: the embedded one. */
+  readonly engine?: 'pbft' | 'cometbft';
 }
 
 export interface Ended {
@@ -30,7 +32,7 @@ export class SupervisorProcess {
   readonly #url: Promise<string>;
   #output = '';
 
-  constructor({ home, port = '0', heartbeatMs }: SupervisorOptions) {
+  constructor({ home, port = '0', heartbeatMs, engine = 'pbft' }: SupervisorOptions) {
     this.home = home;
     const program = spawn(process.execPath, [PROGRAM], {
       env: {
@@ -38,6 +40,7 @@ export class SupervisorProcess {
         NODE_OPTIONS: '',
         YILIAN_HOME: home,
         YILIAN_PORT: port,
+        YILIAN_ENGINE: engine,
         ...(heartbeatMs === undefined ? {} : { YILIAN_HEARTBEAT_MS: String(heartbeatMs) }),
       },
       stdio: ['ignore', 'pipe', 'pipe'],
