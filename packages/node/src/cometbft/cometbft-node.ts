@@ -44,6 +44,7 @@ import {
   createEngineChainStore,
   type EngineChainStore,
   type EngineHeader,
+  STATE_SPACE,
 } from './engine-chain-store.ts';
 import { openEngineHome, type EngineHome } from './engine-home.ts';
 import { type EngineProcess, startEngine } from './engine-process.ts';
@@ -135,7 +136,11 @@ class CometbftNode {
     this.#log = options.log ?? ((): void => undefined);
     const { genesis } = options;
     this.#chain = createEngineChainStore(store);
-    this.#application = createLedger({ reader: this.#chain.state, hash: sha256 });
+    this.#application = createLedger({
+      reader: this.#chain.state,
+      hash: sha256,
+      space: STATE_SPACE,
+    });
     this.#pool = createCheckPool({
       workers: this.#settings.verificationWorkers,
       onFailure: (error) =>

@@ -28,7 +28,8 @@ import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 import { type Entry, type KeyValueStore, StorageError } from '../storage/key-value-store.ts';
 
-const STATE = Uint8Array.of(0x01);
+/** First byte of all keys of the application, which writes it itself. */
+export const STATE_SPACE = 0x01;
 const TIP_KEY = Uint8Array.of(0x02, 0x00);
 const GENESIS_KEY = Uint8Array.of(0x02, 0x01);
 const HEADER = Uint8Array.of(0x03);
@@ -56,7 +57,7 @@ export interface EngineHeader {
 }
 
 export interface EngineChainStore {
-  /** The application's view of its own keys. */
+  /** The application's view of its own keys, all of which begin with `STATE_SPACE`. */
   readonly state: { get(key: Bytes): Bytes | undefined };
   /** Undefined before the chain began. */
   tip(): EngineTip | undefined;
@@ -97,8 +98,8 @@ function spaceRange(space: Bytes): { readonly from: Bytes; readonly to: Bytes } 
   return { from: space, to: Uint8Array.of((space[0] ?? 0) + 1) };
 }
 
-function stateKey(key: Bytes): Bytes {
-  return concatBytes(STATE, key);
+function assertStateKey(key: Bytes): void {
+  if (key[0] !== STATE_SPACE) throw new Error('assertion: a key of the application is not its own');
 }
 
 function read<T>(bytes: Bytes, parse: (fields: Cbor) => T): T {
@@ -155,7 +156,12 @@ export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
     return last === undefined ? 0n : heightOf(last.key);
   };
   return {
-    state: { get: (key) => store.get(stateKey(key)) },
+    state: {
+      get: (key) => {
+        assertStateKey(key);
+        return store.get(key);
+      },
+    },
     tip: () => readTipOf(store),
     initialise: async (genesisId) => {
       const stored = store.get(GENESIS_KEY);
@@ -165,7 +171,9 @@ export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
         throw new StorageError('wrongChain', 'the database belongs to another chain');
     },
     commitBlock: ({ block, header, tip, writes }) => {
-      const puts: Entry[] = writes.puts.map(({ key, value }) => ({ key: stateKey(key), value }));
+      for (const { key } of writes.puts) assertStateKey(key);
+      for (const key of writes.deletes) assertStateKey(key);
+      const puts: Entry[] = [...writes.puts];
       puts.push({ key: keyOf(BODY, block.height), value: encodeBlock(block) });
       if (header !== undefined)
         puts.push({ key: keyOf(HEADER, block.height), value: encodeHeader(header) });
@@ -177,7 +185,7 @@ export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
           value: encode(validatorSetToCbor(lastValidators)),
         });
       puts.push({ key: TIP_KEY, value: encodeEngineTip(tip) });
-      return store.write({ puts, deletes: writes.deletes.map(stateKey) });
+      return store.write({ puts, deletes: writes.deletes });
     },
     prune: async (height, countMax) => {
       const old = store.range({ from: BODY, to: keyOf(BODY, height), limit: countMax });
