@@ -36,14 +36,14 @@ export const certifiedHeaders: Codec<readonly CertifiedHeader[]> = list(
 );
 
 export interface CertifiedBlock extends CertifiedHeader {
-  /** Encoded transactions in the order of the block. */
+  /** As the engine ordered them; CometBFT's may be bundles of client transactions. */
   readonly transactions: readonly Bytes[];
 }
 
 export const certifiedBlock: Codec<CertifiedBlock> = fields<CertifiedBlock>({
   header: headerBytes,
   certificate: certificateBytes,
-  transactions: list(boundedBytes(LIMITS.transactionBytesMax), 65_536),
+  transactions: list(boundedBytes(LIMITS.blockTransactionBytesMax), 65_536),
 });
 
 /**

@@ -21,6 +21,8 @@ export const LIMITS = {
   /** Any JSON or CBOR body. */
   bodyBytesMax: 262_144,
   transactionBytesMax: 65_536,
+  /** As an engine ordered it: a bundle of client transactions of 64 KiB, with its heads. */
+  blockTransactionBytesMax: 66_048,
   blobBytesMax: 65_536,
   answerBytesMax: 8_388_608,
   /** Default of a setting: the largest ciphertext a store takes. */

@@ -31,6 +31,11 @@ import {
   TOTAL_POWER_MAX,
 } from '../src/light/cometbft/validator-set.ts';
 import { encodeLightValidators, lightEngineOf } from '../src/light/light-engines.ts';
+import {
+  CHECKPOINT_BYTES_MAX,
+  decodeTrustCheckpoint,
+  encodeTrustCheckpoint,
+} from '../src/light/trust-checkpoint.ts';
 import { transactionsRoot } from '../src/transactions-root.ts';
 import { createValidatorSet, VALIDATORS_MAX } from '../src/validator-set.ts';
 import { blockAt, blocks, genesis, recording, seedOf } from './comet-chain.ts';
@@ -225,6 +230,26 @@ test.each([
   ],
 ])('a list that can never be a set is refused: %s', (code, members) => {
   expect(() => createCometValidatorSet(members)).toThrow(expect.objectContaining({ code }));
+});
+
+test('a checkpoint with the largest set fits its limit', () => {
+  const members = Array.from({ length: VALIDATORS_MAX }, (_, index) => ({
+    key: sha256(Uint8Array.of(index)),
+    power: TOTAL_POWER_MAX / BigInt(VALIDATORS_MAX),
+  }));
+  const validators = createCometValidatorSet(members);
+  const encoded = encodeTrustCheckpoint({
+    chainId: 'x'.repeat(50),
+    genesisId: validators.hash,
+    height: 1n << 62n,
+    blockId: validators.hash,
+    timeNs: 1n << 62n,
+    validators,
+    nextValidatorsHash: validators.hash,
+    signature: new Uint8Array(64),
+  });
+  expect(encoded.length).toBeLessThan(CHECKPOINT_BYTES_MAX);
+  expect(decodeTrustCheckpoint(encoded).validators).toEqual(validators);
 });
 
 test('sets travel in the form of their engine, and neither is taken for the other', () => {
