@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 
+const COMETBFT = 'cometbft';
 const CHAIN_ID = 'yilian-light-vectors';
 const NODES = 4;
 const PORT = 31_656;
@@ -45,7 +46,7 @@ const rpcOf = (index) => `http://${addressOf(index)}:${PORT + 1}`;
 function configure() {
   const size = ['--v', String(NODES), '--o', home];
   const place = ['--starting-ip-address', addressOf(0), '--p2p-port', String(PORT)];
-  const made = spawnSync('cometbft', ['testnet', ...size, ...place]);
+  const made = spawnSync(COMETBFT, ['testnet', ...size, ...place]);
   if (made.status !== 0) throw new Error(String(made.stderr));
   for (const [index, { seed, key, address }] of keys.slice(0, NODES).entries()) {
     const directory = join(home, `node${index}`, 'config');
@@ -115,7 +116,7 @@ const children = [];
 try {
   configure();
   for (let index = 0; index < NODES; index++) {
-    const child = spawn('cometbft', ['start', '--home', join(home, `node${index}`)], {
+    const child = spawn(COMETBFT, ['start', '--home', join(home, `node${index}`)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     child.stdout.pipe(createWriteStream(join(home, `node${index}.log`)));
