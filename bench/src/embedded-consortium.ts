@@ -77,7 +77,7 @@ function member(
   };
 }
 
-const genesis: Genesis = {
+export const genesis: Genesis = {
   chainId: CHAIN_ID,
   timeNs: BigInt(Date.now()) * 1_000_000n,
   validators: validators.map(({ key }, index) => ({ key, power: 1n, leads: index < 3 })),
