@@ -318,6 +318,7 @@ test.each<[string, (answer: CommitAnswer) => void]>([
   ['a vote that is null', inCommit('signatures', [null])],
   ['a negative round', inCommit('round', -1)],
   ['a broken round', inCommit('round', 0.5)],
+  ['a round beyond 31 bits', inCommit('round', 2 ** 31)],
   ['a signature in the other base64', inVotes('signature', `${'_'.repeat(86)}==`)],
   ['a vote of kind 9', inVotes('block_id_flag', 9)],
 ])('an answer of the RPC with %s is refused', (_, change) => {

@@ -114,8 +114,8 @@ function readCommit(reader: ProtobufReader): Commit {
 
 /** What `ValidateBasic` asks in Go. @throws CodecError */
 export function assertCommit(commit: Commit): Commit {
-  if (commit.height < 1n) malformed('a height from 1 on');
-  if (commit.round < 0) malformed('a round from 0 on');
+  if (commit.height < 1n || commit.height >= 1n << 63n) malformed('a height from 1 on');
+  if (commit.round < 0 || commit.round >= 2 ** 31) malformed('a round from 0 on');
   assertBlockId(commit.blockId);
   if (commit.entries.length === 0) malformed('a commit with votes');
   return commit;
