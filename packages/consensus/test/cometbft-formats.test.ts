@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { concatBytes, equalBytes, toHex } from '@yilian/crypto/bytes';
 import { sha256 } from '@yilian/crypto/hash';
 import { publicKey } from '@yilian/crypto/signature';
@@ -43,6 +44,32 @@ import { blockAt, blocks, genesis, recording, seedOf } from './comet-chain.ts';
 test('the hash of every recorded header is the block id that its validators signed', () => {
   for (const { header, commit } of blocks)
     expect(cometHeaderHash(header)).toEqual(commit.blockId.hash);
+});
+
+test('header, commit, set and signed bytes are those that CometBFT’s own code writes', () => {
+  const encodings = JSON.parse(
+    readFileSync(new URL('vectors/cometbft-encodings.json', import.meta.url), 'utf8'),
+  ) as readonly {
+    readonly header: string;
+    readonly commit: string;
+    readonly validators: string;
+    readonly signBytes: readonly string[];
+    readonly nilSignBytes: string;
+  }[];
+  expect(encodings).toHaveLength(blocks.length);
+  for (const [index, { header, commit, validators }] of blocks.entries()) {
+    const { chainId } = header;
+    const votes = commit.entries.filter((entry) => entry.kind !== 'absent');
+    const [vote] = votes;
+    if (vote === undefined) throw new Error('a commit without votes');
+    expect({
+      header: toHex(encodeCometHeader(header)),
+      commit: toHex(encodeCommit(commit)),
+      validators: toHex(encodeCometValidatorSet(validators)),
+      signBytes: votes.map((entry) => toHex(voteSignBytes(chainId, commit, entry))),
+      nilSignBytes: toHex(voteSignBytes(chainId, commit, { ...vote, kind: 'nil' })),
+    }).toEqual({ ...encodings[index], height: undefined });
+  }
 });
 
 test('each header names the block below, its commit and the set of its height', () => {
