@@ -19,7 +19,7 @@ import { encodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
 import { toBase64Url, type Bytes } from '@yilian/crypto/bytes';
 import { encode } from '@yilian/crypto/cbor';
 import { createLedger } from '@yilian/ledger/ledger';
-import { createChainStore } from '@yilian/node/storage/chain-store';
+import { createChainStore, STATE_SPACE } from '@yilian/node/storage/chain-store';
 import { createMemoryStore } from '@yilian/node/storage/memory-store';
 import type { BenchOptions } from './bench-options.ts';
 import { genesis as embedded, requestAccess } from './embedded-consortium.ts';
@@ -49,7 +49,7 @@ async function makeReceipt(transactions: number): Promise<{
     engine: 'cometbft',
   };
   const store = createChainStore(createMemoryStore());
-  const ledger = createLedger({ reader: store.state });
+  const ledger = createLedger({ reader: store.state, space: STATE_SPACE });
   ledger.initChain(genesis);
   const txs = Array.from({ length: transactions }, () => requestAccess());
   const block = {
