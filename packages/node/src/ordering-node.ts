@@ -24,10 +24,10 @@ import { publicKey } from '@yilian/crypto/signature';
 import { createLedger } from '@yilian/ledger/ledger';
 import type { LogEvent } from './logging.ts';
 import type {
-  CertifiedBlock,
   CertifiedHeader,
   FinalBlock,
   FinalOutcome,
+  ServedBlock,
 } from './ordering/final-block.ts';
 import { FinalBlocks } from './ordering/final-blocks.ts';
 import { createIdentify, findOutcome } from './ordering/ledger-application.ts';
@@ -100,7 +100,7 @@ export interface OrderingNode {
   header(height: bigint | 'latest'): CertifiedHeader | undefined;
   /** At most 100, consecutive from `from`; ends where this node's chain ends. */
   headers(from: bigint, count: number): readonly CertifiedHeader[];
-  block(height: bigint | 'latest'): CertifiedBlock | undefined;
+  block(height: bigint | 'latest'): ServedBlock | undefined;
   /** Height and block time of the last final block; height 0 has genesis time. */
   latest(): { readonly height: bigint; readonly timeNs: bigint };
   /** The set that certified the last final block (at height 0: the genesis set). */
@@ -368,7 +368,8 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
       const stored = chain.header(height);
       const decided = chain.block(height);
       if (stored === undefined || decided === undefined) return undefined;
-      return { height, ...stored, txs: decided.block.transactions };
+      const txs = decided.block.transactions;
+      return { height, ...stored, txs, engineTxs: txs };
     },
     latest: () => {
       const { height, timeNs } = driver.final();

@@ -59,8 +59,12 @@ import { CallOrder } from './call-order.ts';
 export interface CommittedBlock {
   /** Client transactions, without frames. */
   readonly block: Block;
+  /** As the engine ordered them, in their frames. */
+  readonly engineTxs: readonly Bytes[];
   /** Hash of the engine's header: the id of the block. */
   readonly hash: Bytes;
+  /** After the block below: what this block's header carries. */
+  readonly parentAppHash: Bytes;
   /** One per client transaction. */
   readonly outcomes: readonly Outcome[];
   /** The application's. */
@@ -111,6 +115,7 @@ interface Examined {
 interface Finalized extends FinalizedByEngine {
   readonly height: bigint;
   readonly hash: Bytes;
+  readonly engineTxs: readonly Bytes[];
   readonly block: Block;
   readonly outcomes: readonly Outcome[];
 }
@@ -265,7 +270,8 @@ class Driver implements ApplicationDriver {
     const executed = this.#options.application.finalizeBlock(block, verified.verified);
     const { height, hash } = request;
     const finalized = toFinalizeResponse(understood, executed, tip);
-    this.#finalized = { ...finalized, height, hash, block, outcomes: executed.outcomes };
+    const { outcomes } = executed;
+    this.#finalized = { ...finalized, height, hash, block, outcomes, engineTxs: request.txs };
     return finalized.response;
   }
 
@@ -293,9 +299,20 @@ class Driver implements ApplicationDriver {
         'notFinalized',
         'the engine commits a block that was not finalized',
       );
-    const { block, hash, outcomes, tip } = finalized;
+    const { block, hash, engineTxs, outcomes, tip } = finalized;
+    const parentAppHash = this.#requireTip().appHash;
     const { writes, retainHeight } = this.#options.application.commit();
-    await this.#order.write(this.#options.persist({ block, hash, outcomes, writes, tip }));
+    await this.#order.write(
+      this.#options.persist({
+        block,
+        engineTxs,
+        hash,
+        parentAppHash,
+        outcomes,
+        writes,
+        tip,
+      }),
+    );
     this.#finalized = undefined;
     this.#tip = tip;
     this.#admission.onCommitted();

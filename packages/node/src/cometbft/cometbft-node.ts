@@ -10,10 +10,12 @@ import { join } from 'node:path';
 import type {
   Application,
   Genesis,
+  Outcome,
   Query,
   QueryResult,
   Refusal,
 } from '@yilian/consensus/application';
+import { flatten } from '@yilian/consensus/bundle';
 import { encodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
 import { genesisEngineTip, type EngineTip } from '@yilian/consensus/abci/engine-tip';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
@@ -24,7 +26,7 @@ import { publicKey } from '@yilian/crypto/signature';
 import { createLedger } from '@yilian/ledger/ledger';
 import type { CometbftConfig } from '../config.ts';
 import type { LogEvent } from '../logging.ts';
-import type { CertifiedBlock, CertifiedHeader } from '../ordering/final-block.ts';
+import type { CertifiedHeader, ServedBlock } from '../ordering/final-block.ts';
 import { FinalBlocks } from '../ordering/final-blocks.ts';
 import { createIdentify, findOutcome } from '../ordering/ledger-application.ts';
 import { Mempool } from '../ordering/mempool.ts';
@@ -42,6 +44,7 @@ import { type AbciServer, listenAbci } from './abci-server.ts';
 import { type ApplicationDriver, createApplicationDriver } from './application-driver.ts';
 import {
   createEngineChainStore,
+  type EngineBlock,
   type EngineChainStore,
   type EngineHeader,
   STATE_SPACE,
@@ -257,42 +260,46 @@ class CometbftNode {
   async #persist(
     committed: Parameters<Parameters<typeof createApplicationDriver>[0]['persist']>[0],
   ): Promise<void> {
-    const { block, hash, outcomes, writes, tip } = committed;
+    const { block, engineTxs, hash, parentAppHash, outcomes, writes, tip } = committed;
     const { height, timeNs, proposer, txs } = block;
-    const header = await this.#headerInTime(tip, hash);
-    await this.#chain.commitBlock({
-      block: { height, timeNs, proposer, txs, outcomes },
-      header,
-      tip,
-      writes,
-    });
+    const stored = { height, timeNs, proposer, blockId: hash, parentAppHash, engineTxs, outcomes };
+    const header = await this.#headerInTime(stored, tip);
+    await this.#chain.commitBlock({ block: stored, header, tip, writes });
     for (const tx of txs) {
       const name = nameOfTransaction(tx);
       this.#mempool.release(name);
       this.#gateway.settle(name);
     }
-    if (this.#final.height + 1n === height && header !== undefined) this.#publish(tip, header);
+    if (this.#final.height + 1n === height && header !== undefined)
+      this.#publish({ ...stored, tip, header, txs });
     else this.#tend();
   }
 
   /** Undefined while the engine plays old blocks: its RPC opens only afterwards. */
-  async #headerInTime(tip: EngineTip, blockId: Bytes): Promise<EngineHeader | undefined> {
+  async #headerInTime(block: EngineBlock, tip: EngineTip): Promise<EngineHeader | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), HEADER_MS_MAX);
     });
+    const { lastValidators: validators, validators: nextValidators } = tip;
     const fetched = this.#headers
-      .fetch({ height: tip.height, validators: tip.lastValidators, blockId })
+      .fetch({ ...block, validators, nextValidators })
       .catch(() => undefined);
-    const header = await Promise.race([fetched, late]);
+    const verdict = await Promise.race([fetched, late]);
     clearTimeout(timer);
-    return header;
+    return verdict?.ok === true ? verdict.encoded : undefined;
   }
 
-  #publish(tip: EngineTip, header: EngineHeader): void {
-    const block = this.#chain.block(tip.height);
-    if (block === undefined) return;
-    const { height, timeNs, proposer, txs, outcomes } = block;
+  #publish(final: {
+    readonly height: bigint;
+    readonly timeNs: bigint;
+    readonly proposer: Bytes;
+    readonly txs: readonly Bytes[];
+    readonly outcomes: readonly Outcome[];
+    readonly tip: EngineTip;
+    readonly header: EngineHeader;
+  }): void {
+    const { height, timeNs, proposer, txs, outcomes, tip, header } = final;
     this.#final = { height, timeNs };
     this.#finalTip = tip;
     this.#log({ level: 'debug', event: 'blockFinal', height, count: txs.length });
@@ -319,17 +326,31 @@ class CometbftNode {
     for (;;) {
       const tip = this.#driver.tip();
       const height = this.#final.height + 1n;
-      if (tip === undefined || tip.height < height) return;
+      const block = this.#chain.block(height);
+      if (tip === undefined || tip.height < height || block === undefined) return;
       let header = this.#chain.header(height);
       if (header === undefined) {
-        const validators = this.#tipAt(height, tip).lastValidators;
         // oxlint-disable-next-line no-await-in-loop -- in order of height
-        header = await this.#headers.fetch({ height, validators, blockId: undefined });
+        header = await this.#fetchHeader(block, tip);
+        if (header === undefined) return;
         // oxlint-disable-next-line no-await-in-loop -- in order of height
         await this.#chain.putHeader(height, header);
       }
-      this.#publish(this.#tipAt(height, tip), header);
+      const { txs } = flatten(block.engineTxs);
+      this.#publish({ ...block, txs, header, tip: this.#tipAt(height, tip) });
     }
+  }
+
+  async #fetchHeader(block: EngineBlock, tip: EngineTip): Promise<EngineHeader | undefined> {
+    const { height } = block;
+    const at = this.#tipAt(height, tip);
+    const nextValidators =
+      height === tip.height ? tip.validators : this.#tipAt(height + 1n, tip).lastValidators;
+    const validators = at.lastValidators;
+    const verdict = await this.#headers.fetch({ ...block, validators, nextValidators });
+    if (verdict.ok) return verdict.encoded;
+    this.#log({ level: 'error', event: 'engineHeaderRefused', height, code: verdict.code });
+    return undefined;
   }
 
   async #submit(tx: Bytes, source: string): Promise<Submission> {
@@ -371,10 +392,12 @@ class CometbftNode {
     return stored === undefined ? undefined : { height, ...stored };
   }
 
-  #block(height: bigint): CertifiedBlock | undefined {
+  #block(height: bigint): ServedBlock | undefined {
     const header = this.#header(height);
     const block = header === undefined ? undefined : this.#chain.block(height);
-    return header === undefined || block === undefined ? undefined : { ...header, txs: block.txs };
+    if (header === undefined || block === undefined) return undefined;
+    const { engineTxs } = block;
+    return { ...header, engineTxs, txs: flatten(engineTxs).txs };
   }
 
   async #stop(): Promise<void> {

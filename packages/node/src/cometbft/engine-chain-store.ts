@@ -45,8 +45,13 @@ export interface EngineBlock {
   readonly timeNs: bigint;
   /** Consensus key of the proposer, 32 bytes. */
   readonly proposer: Bytes;
-  /** Client transactions, bundles flattened. */
-  readonly txs: readonly Bytes[];
+  /** Of the engine's header. */
+  readonly blockId: Bytes;
+  /** After the block below. */
+  readonly parentAppHash: Bytes;
+  /** As the engine ordered them, in their frames: what the header's root covers. */
+  readonly engineTxs: readonly Bytes[];
+  /** One per client transaction. */
   readonly outcomes: readonly Outcome[];
 }
 
@@ -125,9 +130,10 @@ function readTipOf(store: KeyValueStore): EngineTip | undefined {
   return bytes === undefined ? undefined : readTip(bytes);
 }
 
-function encodeBlock({ timeNs, proposer, txs, outcomes }: EngineBlock): Bytes {
+function encodeBlock(block: EngineBlock): Bytes {
+  const { timeNs, proposer, blockId, parentAppHash, engineTxs, outcomes } = block;
   const codes = outcomes.map((outcome) => (outcome.ok ? null : outcome.rejection.code));
-  return encode([timeNs, proposer, txs, codes]);
+  return encode([timeNs, proposer, blockId, parentAppHash, engineTxs, codes]);
 }
 
 function encodeHeader({ header, certificate }: EngineHeader): Bytes {
@@ -135,14 +141,14 @@ function encodeHeader({ header, certificate }: EngineHeader): Bytes {
 }
 
 function blockFrom(height: bigint, value: Cbor): EngineBlock {
-  const fields = Fields.of(value, 4);
-  const timeNs = fields.u64();
-  const proposer = fields.bytes();
+  const fields = Fields.of(value, 6);
   return {
     height,
-    timeNs,
-    proposer,
-    txs: fields.list(ANY_COUNT, (list) => list.bytes()),
+    timeNs: fields.u64(),
+    proposer: fields.bytes(32),
+    blockId: fields.bytes(32),
+    parentAppHash: fields.bytes(32),
+    engineTxs: fields.list(ANY_COUNT, (list) => list.bytes()),
     outcomes: fields.list(ANY_COUNT, (list): Outcome => {
       const code = list.orNull((own) => own.text());
       return code === null ? { ok: true } : { ok: false, rejection: { code } };

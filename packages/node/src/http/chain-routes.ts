@@ -229,7 +229,7 @@ export function serveChain(
       : served({
           header: block.header,
           certificate: block.certificate,
-          transactions: block.txs,
+          transactions: block.engineTxs,
         });
   });
 

@@ -19,7 +19,14 @@ export interface CertifiedHeader {
 }
 
 export interface CertifiedBlock extends CertifiedHeader {
+  /** Client transactions in the order of execution. */
   readonly txs: readonly Bytes[];
+}
+
+/** A block as it travels: what its header's `transactionsRoot` covers. */
+export interface ServedBlock extends CertifiedBlock {
+  /** As the engine ordered them: of CometBFT with the frames of bundles. */
+  readonly engineTxs: readonly Bytes[];
 }
 
 /** A block whose effects are durable here. Delivered in order of height, each exactly once. */
