@@ -360,6 +360,36 @@ export const PROBLEMS = {
     detail: 'The store holds nothing under this key.',
     next: 'Ask the other store; report the loss.',
   },
+  ciphertextLost: {
+    status: 410,
+    title: 'Ciphertext lost',
+    detail: 'The store attested these bytes and has them no more.',
+    next: 'Ask the other store; repair this one from its copy or yours.',
+  },
+  ciphertextDamaged: {
+    status: 502,
+    title: 'Ciphertext damaged',
+    detail: 'What the store has is not what it attested.',
+    next: 'Ask the other store; repair this one from its copy or yours.',
+  },
+  storeUnavailable: {
+    status: 503,
+    title: 'Store unavailable',
+    detail: 'What lies behind the store does not answer.',
+    next: 'Ask the other store, or repeat later.',
+  },
+  storeTimedOut: {
+    status: 504,
+    title: 'Store timed out',
+    detail: 'What lies behind the store answers too slowly.',
+    next: 'Ask the other store, or repeat later.',
+  },
+  storeRefused: {
+    status: 502,
+    title: 'Store refused',
+    detail: 'What lies behind the store refuses the node.',
+    next: 'Ask the other store; the operator checks the credentials.',
+  },
   // registration
   enrolmentRefused: {
     status: 403,

@@ -79,6 +79,8 @@ export const ROUTES: typeof chain &
   getLocation: institution.getLocation,
   putCiphertext: store.putCiphertext,
   getCiphertext: store.getCiphertext,
+  repairCiphertext: store.repairCiphertext,
+  getStoredCopy: store.getStoredCopy,
   getHealth: operation.getHealth,
   getReadiness: operation.getReadiness,
   getMetrics: operation.getMetrics,

@@ -92,6 +92,7 @@ function exitOfClient({ code }: ClientError): ExitCode {
     case 'badHandle':
     case 'badKeyword':
     case 'badAuthority':
+    case 'badCopy':
     case 'badVisitPackage':
     case 'noNode':
     case 'notEnrolled':

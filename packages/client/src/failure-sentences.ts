@@ -274,6 +274,7 @@ const USAGE: Record<UsageCode, Row> = {
     'anchor',
   ],
   badAuthority: ['This is not an authority for an agent.', '这不是代理授权书。', 'input'],
+  badCopy: ['The copy is not of this record.', '该副本不是这份病历。', 'input'],
   badKeyword: [
     'A keyword is written code|…, text|… or class|….',
     '检索词应写作 code|…、text|… 或 class|…。',
@@ -459,6 +460,15 @@ const PROBLEM: Record<ProblemCode, Row> = {
   digestMismatch: ['The bytes arrived damaged at the store.', '数据到达存储方时已损坏。', 'retry'],
   alreadyStored: ['Other bytes are stored under this name.', '该名称下已存有其他数据。', 'retry'],
   ciphertextUnknown: ['The store does not have the record.', '该存储方没有这份病历。', 'otherNode'],
+  ciphertextLost: ['The store has lost the record.', '该存储方丢失了这份病历。', 'otherNode'],
+  ciphertextDamaged: [
+    'The record is damaged at this store.',
+    '该存储方的病历已损坏。',
+    'otherNode',
+  ],
+  storeUnavailable: ['The store does not answer.', '该存储方没有响应。', 'otherNode'],
+  storeTimedOut: ['The store answers too slowly.', '该存储方响应过慢。', 'otherNode'],
+  storeRefused: ['The store refuses its own node.', '存储服务拒绝了该节点。', 'otherNode'],
   enrolmentRefused: [
     'The enrolment secret is unknown, used, or for somebody else.',
     '注册密钥未知、已使用，或不是给您的。',

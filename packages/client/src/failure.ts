@@ -130,6 +130,7 @@ export type UsageCode =
   /** Nobody has a checkpoint that would renew this device's trust. */
   | 'trustExpired'
   | 'badAuthority'
+  | 'badCopy'
   | 'badKeyword'
   | 'badHandle'
   | 'badCertificate'

@@ -219,6 +219,8 @@ describe('a lying node is caught on each GET route', () => {
       // Sets never change here: header-validators.test.ts.
       'getValidators',
       'getCiphertext',
+      // Asked by nodes only: repair.test.ts.
+      'getStoredCopy',
       'getLocation',
       'getInbox',
     ]);

@@ -4,7 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Bytes, fromHex } from '@yilian/crypto/bytes';
+import type { Bytes } from '@yilian/crypto/bytes';
+import { ConfigError, JsonFields } from './json-fields.ts';
+import { type CopyPlace, parseCopyPlaces } from './stores/copy-source.ts';
+import { type S3Settings, parseS3Settings } from './stores/s3-settings.ts';
 
 export interface NodeSettings {
   readonly blockIntervalMs: number;
@@ -76,16 +79,10 @@ export interface NodeFiles {
   readonly seeds: NodeSeeds;
   /** Encoded genesis (genesis-document.ts). */
   readonly genesis: Bytes;
-}
-
-/** A configuration file is missing or does not say what it must. The message names file and field. */
-export class ConfigError extends Error {
-  readonly code = 'badConfig';
-
-  constructor(message: string, options?: { readonly cause: unknown }) {
-    super(message, options);
-    this.name = 'ConfigError';
-  }
+  /** Null: objects lie on the node's own disk. */
+  readonly s3: S3Settings | null;
+  /** Other operators' stores, to repair from. */
+  readonly copies: readonly CopyPlace[];
 }
 
 const DEFAULT_SETTINGS: NodeSettings = {
@@ -104,63 +101,6 @@ const DEFAULT_SETTINGS: NodeSettings = {
 /** Applies the defaults. */
 export function nodeSettings(settings: Partial<NodeSettings> = {}): NodeSettings {
   return { ...DEFAULT_SETTINGS, ...settings };
-}
-
-/** Reads the fields of one JSON object, by name, each against its form. */
-class JsonFields {
-  readonly #file: string;
-  readonly #values: ReadonlyMap<string, unknown>;
-
-  constructor(file: string, value: unknown) {
-    this.#file = file;
-    if (typeof value !== 'object' || value === null || Array.isArray(value))
-      throw new ConfigError(`${file}: expected an object`);
-    this.#values = new Map(Object.entries(value));
-  }
-
-  #fail(name: string, what: string): never {
-    throw new ConfigError(`${this.#file}: ${name} must be ${what}`);
-  }
-
-  raw(name: string): unknown {
-    return this.#values.get(name);
-  }
-
-  has(name: string): boolean {
-    return this.#values.has(name);
-  }
-
-  text(name: string, pattern: RegExp = /^.{1,256}$/): string {
-    const value = this.#values.get(name);
-    if (typeof value !== 'string' || !pattern.test(value))
-      this.#fail(name, `text like ${pattern.source}`);
-    return value;
-  }
-
-  whole(name: string, min: number, max: number): number {
-    const value = this.#values.get(name);
-    if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max)
-      this.#fail(name, `a whole number from ${min} to ${max}`);
-    return value;
-  }
-
-  nested(name: string): JsonFields {
-    return new JsonFields(`${this.#file}: ${name}`, this.#values.get(name));
-  }
-
-  list<T>(name: string, read: (value: unknown, file: string) => T): readonly T[] {
-    const value = this.#values.get(name);
-    if (!Array.isArray(value)) this.#fail(name, 'a list');
-    return value.map((item: unknown) => read(item, `${this.#file}: ${name}`));
-  }
-
-  seed(name: string): Bytes {
-    return fromHex(this.text(name, /^[0-9a-f]{64}$/));
-  }
-
-  optionalSeed(name: string): Bytes | null {
-    return this.#values.get(name) === null ? null : this.seed(name);
-  }
 }
 
 const SHORT_NAME = /^[a-z0-9-]{1,64}$/;
@@ -247,7 +187,10 @@ export function parseNodeSeeds(file: string, value: unknown): NodeSeeds {
 }
 
 /** @throws ConfigError naming the file when one is missing or wrong */
-export function readNodeFiles(home: string): NodeFiles {
+export function readNodeFiles(
+  home: string,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): NodeFiles {
   const read = (name: string): Buffer => {
     try {
       return readFileSync(join(home, name));
@@ -262,9 +205,13 @@ export function readNodeFiles(home: string): NodeFiles {
       throw new ConfigError(`${join(home, name)} is no JSON`, { cause });
     }
   };
+  const config = { file: 'config.json', value: readJson('config.json') };
+  const keys = { file: 'keys.json', value: readJson('keys.json') };
   return {
-    config: parseNodeConfig('config.json', readJson('config.json')),
-    seeds: parseNodeSeeds('keys.json', readJson('keys.json')),
+    config: parseNodeConfig(config.file, config.value),
+    seeds: parseNodeSeeds(keys.file, keys.value),
     genesis: new Uint8Array(read('genesis.cbor')),
+    s3: parseS3Settings({ config, keys }, environment),
+    copies: parseCopyPlaces(config.file, config.value),
   };
 }

@@ -13,7 +13,8 @@ import { decode } from '@yilian/crypto/cbor';
 import { readFileSync, rmSync } from 'node:fs';
 import { bindFirst } from './bind-port.ts';
 import { EngineMissingError, findEngine } from './cometbft/find-engine.ts';
-import { ConfigError, type NodeConfig, parsePeerList, readNodeFiles } from './config.ts';
+import { type NodeConfig, parsePeerList, readNodeFiles } from './config.ts';
+import { ConfigError } from './json-fields.ts';
 import { createLogger } from './logging.ts';
 import { type YilianNode, createNode } from './node.ts';
 import { type TcpPeers, createTcpPeers } from './peers/tcp-peers.ts';
@@ -109,7 +110,7 @@ function isRole(role: unknown): role is EnrolledRole {
 }
 
 async function run(home: string, isAnyPort: boolean): Promise<void> {
-  const { config, seeds, genesis } = readNodeFiles(home);
+  const { config, seeds, genesis, s3, copies } = readNodeFiles(home, process.env);
   const document = decodeGenesisDocument(genesis);
   const isCometbft = document.engine === 'cometbft';
   if (isCometbft !== (config.cometbft !== null))
@@ -142,6 +143,8 @@ async function run(home: string, isAnyPort: boolean): Promise<void> {
       seeds,
       settings: config.settings,
       origins: config.origins,
+      s3,
+      copies,
     },
     {
       peers,

@@ -54,7 +54,15 @@ import { createShareVault } from './services/share-vault.ts';
 import { createTransactionSender } from './services/transaction-sender.ts';
 import { createTrustCheckpoints } from './services/trust-checkpoints.ts';
 import { openLmdbStore } from './storage/lmdb-store.ts';
+import { type CopyPlace, createCopySource } from './stores/copy-source.ts';
 import { openFileObjectStore } from './stores/file-object-store.ts';
+import { createObjectHoldings } from './stores/object-holdings.ts';
+import { openObjectInventory } from './stores/object-inventory.ts';
+import { type ObjectRepair, createObjectRepair } from './stores/object-repair.ts';
+import { openWhenReachable } from './stores/reachable-object-store.ts';
+import { openS3ObjectStore } from './stores/s3-object-store.ts';
+import type { S3Settings } from './stores/s3-settings.ts';
+import type { ObjectStore } from './stores/object-store.ts';
 import { verifyObject } from './stores/verify-object.ts';
 import { createSigner } from './verification/verify-signature.ts';
 
@@ -70,6 +78,10 @@ export interface NodeOptions {
   readonly seeds: NodeSeeds;
   readonly settings: NodeSettings;
   readonly origins: readonly string[];
+  /** Where ciphertexts lie; absent or null: below `directory`. */
+  readonly s3?: S3Settings | null;
+  /** Other operators' stores, to repair from. */
+  readonly copies?: readonly CopyPlace[];
 }
 
 /** What a node gets from outside. */
@@ -88,6 +100,8 @@ export interface YilianNode {
   readonly metrics: Metrics;
   /** Present on the regulator's node. */
   readonly registration: RegistrationService | null;
+  /** Present where a store is run. */
+  readonly repair: ObjectRepair | null;
   /** Resolves when the services have done what the last final block asked of them. */
   settle(): Promise<void>;
   /** HTTP first (what runs may end), then services, then ordering and disks. */
@@ -339,14 +353,39 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     }, onError);
   });
   const storeSigner = seeds.store === null ? null : signerOf(seeds.store);
+  const { s3 = null, copies = [] } = options;
+  const openObjects = (): Promise<ObjectStore> => {
+    const { objectBytesMax } = settings;
+    return s3 === null
+      ? openFileObjectStore({
+          directory: join(directory, 'objects'),
+          objectBytesMax,
+          verify: verifyObject,
+        })
+      : openWhenReachable(() =>
+          openS3ObjectStore({ settings: s3, objectBytesMax, verify: verifyObject }),
+        );
+  };
   const objects =
     storeSigner === null
       ? null
-      : await openFileObjectStore({
-          directory: join(directory, 'objects'),
+      : createObjectHoldings({
           context,
-          objectBytesMax: settings.objectBytesMax,
+          objects: await openObjects(),
+          inventory: openObjectInventory(createShelf(store, 'objects')),
           verify: verifyObject,
+        });
+  const repair: ObjectRepair | null =
+    storeSigner === null || objects === null
+      ? null
+      : createObjectRepair({
+          context,
+          chain,
+          clock,
+          holdings: objects,
+          sources: copies.map((place) => createCopySource({ context, place, signer, clock })),
+          store: deriveMemberId(context, storeSigner.key),
+          onEvent: (event) => logger.warn(event),
         });
 
   const services: NodeServices = {
@@ -409,6 +448,35 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   metrics.gauge('checkpoint_height', 'Height of the latest checkpoint of the regulator', () =>
     Number(checkpoints.height()),
   );
+  if (repair !== null && objects !== null) {
+    const { inventory } = objects;
+    metrics.gauge('store_objects', 'Objects that this store has', () => inventory.count('held'));
+    metrics.gauge(
+      'store_objects_missing',
+      'Objects that this store attested, or that the chain says it keeps, and has not',
+      () => repair.counts().missing,
+    );
+    metrics.gauge(
+      'store_objects_damaged',
+      'Objects that are not what this store attested',
+      () => repair.counts().damaged,
+    );
+    metrics.gauge(
+      'store_objects_repaired',
+      'Objects that were repaired from another operator since the start',
+      () => repair.counts().repaired,
+    );
+    metrics.gauge(
+      'store_copies_refused',
+      'Copies offered by other operators that were not what the chain says, since the start',
+      () => repair.counts().refusedCopies,
+    );
+    metrics.gauge(
+      'store_audits_failed',
+      'Rounds in which what lies behind the store did not answer, since the start',
+      () => repair.counts().failedAudits,
+    );
+  }
   metrics.gauge('search_tasks', 'Search tasks that wait or run', () => pool.pending());
 
   const http = await createHttpServer({
@@ -436,6 +504,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
       await attempt(() => blobs.tend(block));
       await attempt(() => index.tend(block));
       await attempt(keepValidators);
+      if (repair !== null) await attempt(() => repair.tend(block));
       await attempt(() => checkpoints.onBlock());
       await attempt(() => Promise.resolve(certificates.onBlock(block)));
       if (services.reEncryption.isDue(block)) await attempt(() => services.reEncryption.tend());
@@ -447,6 +516,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     void tendClock();
     void attempt(() => services.reEncryption.tend());
     void attempt(() => queryManager.tend());
+    if (repair !== null) void attempt(() => repair.round());
   }, TEND_INTERVAL_MS);
   timer.unref();
   // Publishing today's key needs a running chain, so nobody waits for it here.
@@ -461,6 +531,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     http,
     metrics,
     registration,
+    repair,
     settle: async () => {
       await work;
       await reporter.settle();
@@ -470,7 +541,9 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
         clearInterval(timer);
         await http.stop();
         unsubscribe();
+        await repair?.stop();
         await work;
+        await objects?.close();
         await pool.close();
         await ordering.stop();
         await checkpoints.close();

@@ -101,7 +101,14 @@ export async function runStoreAttacks(story: Story, grantId: GrantId): Promise<v
     for (const path of files) await damage(path, foreign);
     await report.refused(
       attack,
-      ['digest', 'ciphertextUnknown', 'unreachable', 'internal', 'malformed'],
+      [
+        'digest',
+        'ciphertextUnknown',
+        'ciphertextLost',
+        'ciphertextDamaged',
+        'unreachable',
+        'malformed',
+      ],
       open,
     );
     await restore();

@@ -1,7 +1,7 @@
 /** Sealed records as a store keeps them. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { type StorageAttestation, storageAttestation } from '../messages-institution.ts';
-import { objectKeyParameter } from '../parameter.ts';
+import { objectKeyParameter, recordIdParameter } from '../parameter.ts';
 import type { NoValues, Route } from '../route.ts';
 import { LIMITS } from '../sizes.ts';
 
@@ -22,7 +22,14 @@ export const putCiphertext: Route<
   answer: { kind: 'cbor', codec: storageAttestation, bytesMax: LIMITS.answerBytesMax },
   status: 201,
   proof: "the store's signature over header hash, digest and length",
-  problems: ['digestMismatch', 'alreadyStored'],
+  problems: [
+    'digestMismatch',
+    'alreadyStored',
+    'storeUnavailable',
+    'storeTimedOut',
+    'storeRefused',
+    'ciphertextDamaged',
+  ],
   cost: 20,
   service: 'store',
 };
@@ -39,7 +46,71 @@ export const getCiphertext: Route<{ readonly objectKey: Bytes }, NoValues, null,
   answer: { kind: 'stream', bytesMax: LIMITS.ciphertextBytesMax },
   status: 200,
   proof: 'digest on chain',
-  problems: ['ciphertextUnknown', 'rangeNotSatisfiable'],
+  problems: [
+    'ciphertextUnknown',
+    'rangeNotSatisfiable',
+    'ciphertextLost',
+    'ciphertextDamaged',
+    'storeUnavailable',
+    'storeTimedOut',
+    'storeRefused',
+  ],
   cost: 5,
+  service: 'store',
+};
+
+export const repairCiphertext: Route<
+  { readonly objectKey: Bytes; readonly recordId: Bytes },
+  NoValues,
+  Bytes,
+  StorageAttestation
+> = {
+  name: 'repairCiphertext',
+  method: 'PUT',
+  path: '/v1/ciphertexts/{objectKey}/repairs/{recordId}',
+  summary: 'Give a store that lost a record its bytes again; whoever has them may, unnamed.',
+  params: { objectKey: objectKeyParameter, recordId: recordIdParameter },
+  query: {},
+  auth: { kind: 'capability' },
+  request: { kind: 'stream', bytesMax: LIMITS.ciphertextBytesMax },
+  answer: { kind: 'cbor', codec: storageAttestation, bytesMax: LIMITS.answerBytesMax },
+  status: 200,
+  proof: "the store's signature over header hash, digest and length",
+  problems: [
+    'recordUnknown',
+    'digestMismatch',
+    'alreadyStored',
+    'storeUnavailable',
+    'storeTimedOut',
+    'storeRefused',
+    'ciphertextDamaged',
+  ],
+  cost: 20,
+  service: 'store',
+};
+
+export const getStoredCopy: Route<{ readonly recordId: Bytes }, NoValues, null, Bytes> = {
+  name: 'getStoredCopy',
+  method: 'GET',
+  path: '/v1/copies/{recordId}',
+  summary: "A record's bytes for another operator whose store the record names, to repair it.",
+  params: { recordId: recordIdParameter },
+  query: {},
+  auth: { kind: 'signed', carrier: 'header', signer: 'member' },
+  request: { kind: 'none' },
+  answer: { kind: 'stream', bytesMax: LIMITS.ciphertextBytesMax },
+  status: 200,
+  proof: 'digest on chain',
+  problems: [
+    'recordUnknown',
+    'notPermitted',
+    'ciphertextUnknown',
+    'ciphertextLost',
+    'ciphertextDamaged',
+    'storeUnavailable',
+    'storeTimedOut',
+    'storeRefused',
+  ],
+  cost: 20,
   service: 'store',
 };

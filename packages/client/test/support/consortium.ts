@@ -13,6 +13,7 @@ import { type DemoFacts, openConsortium } from '@yilian/node/demo/make-consortiu
 import { decodeGenesisDocument } from '@yilian/consensus/genesis';
 import { createLogger } from '@yilian/node/logging';
 import { createNode, type YilianNode } from '@yilian/node/node';
+import type { CopyPlace } from '@yilian/node/stores/copy-source';
 import { createMemoryNetwork, type MemoryNetwork } from '@yilian/node/peers/memory-peers';
 import { publicKey } from '@yilian/crypto/signature';
 import { decode } from '@yilian/crypto/cbor';
@@ -24,6 +25,8 @@ interface RunningNode {
 }
 
 export interface TestConsortium {
+  /** Below it the nodes' disks: `nodes/<institution>/data`. */
+  readonly home: string;
   readonly facts: DemoFacts;
   readonly document: DemoConsortium;
   readonly nodes: readonly RunningNode[];
@@ -49,7 +52,8 @@ async function startNode(
   memory: MemoryNetwork,
   blockIntervalMs: number,
   nowMs: () => number,
-  httpPort = 0,
+  httpPort: number,
+  copies: readonly CopyPlace[],
 ): Promise<RunningNode> {
   const directory = join(home, 'nodes', institution);
   const seeds = parseNodeSeeds(
@@ -77,6 +81,7 @@ async function startNode(
         logLevel: process.env['YILIAN_TEST_LOG'] === undefined ? 'silent' : 'info',
       }),
       origins: [],
+      copies,
     },
     {
       peers: memory.join(publicKey(seeds.consensus)),
@@ -108,8 +113,24 @@ export async function startConsortium(
   const facts = await openConsortium(home);
   const memory = createMemoryNetwork();
   const nodes: RunningNode[] = [];
-  for (const { institution } of facts.nodes)
-    nodes.push(await startNode(home, institution, memory, blockIntervalMs, nowMs));
+  const start = (institution: string, httpPort: number): Promise<RunningNode> => {
+    // Addresses are known once all listen, and asked for only then.
+    const copies = facts.nodes.flatMap((each): CopyPlace[] =>
+      each.store === null || each.institution === institution
+        ? []
+        : [
+            {
+              store: fromHex(each.store),
+              node: fromHex(each.id),
+              get url() {
+                return nodes.find((other) => other.institution === each.institution)?.url ?? '';
+              },
+            },
+          ],
+    );
+    return startNode(home, institution, memory, blockIntervalMs, nowMs, httpPort, copies);
+  };
+  for (const { institution } of facts.nodes) nodes.push(await start(institution, 0));
   const regulator = nodes.find(({ node }) => node.registration !== null);
   if (regulator === undefined) throw new Error('no regulator');
   await admitTickets(home, regulator.node);
@@ -129,6 +150,7 @@ export async function startConsortium(
     await nodes.find((each) => each.institution === institution)?.node.stop();
   };
   return {
+    home,
     facts,
     document,
     nodes,
@@ -154,8 +176,7 @@ export async function startConsortium(
       const at = nodes.findIndex((each) => each.institution === institution);
       const before = nodes[at];
       if (before === undefined || !stopped.has(institution)) throw new Error('it is not stopped');
-      const port = Number(new URL(before.url).port);
-      nodes[at] = await startNode(home, institution, memory, blockIntervalMs, nowMs, port);
+      nodes[at] = await start(institution, Number(new URL(before.url).port));
       stopped.delete(institution);
     },
     stop: async () => {

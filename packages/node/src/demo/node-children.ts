@@ -109,7 +109,10 @@ function engineOf(
 
 function writeConfig(place: Place, places: readonly Place[], options: NodeChildrenOptions): void {
   const { facts } = place;
-  const config: Omit<NodeConfig, 'settings'> & Pick<NodeChildrenOptions, 'settings'> = {
+  const config: Omit<NodeConfig, 'settings'> &
+    Pick<NodeChildrenOptions, 'settings'> & {
+      readonly copies: readonly Record<'store' | 'node' | 'url', string>[];
+    } = {
     name: facts.institution,
     institution: facts.institution,
     operator: facts.institution,
@@ -119,6 +122,17 @@ function writeConfig(place: Place, places: readonly Place[], options: NodeChildr
     origins: options.origins(),
     settings: options.settings,
     cometbft: engineOf(place, places, options),
+    copies: places.flatMap((each) =>
+      each.facts.store === null || each === place
+        ? []
+        : [
+            {
+              store: each.facts.store,
+              node: each.facts.id,
+              url: `http://${HOST}:${each.httpPort}`,
+            },
+          ],
+    ),
   };
   writeFileSync(join(place.directory, 'config.json'), JSON.stringify(config, null, 2));
 }

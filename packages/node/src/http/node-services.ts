@@ -17,7 +17,7 @@ import type { RegistrationService } from '../services/registration.ts';
 import type { SearchService } from '../services/search.ts';
 import type { Shelf } from '../services/service-store.ts';
 import type { TrustCheckpoints } from '../services/trust-checkpoints.ts';
-import type { ObjectStore } from '../stores/object-store.ts';
+import type { ObjectHoldings } from '../stores/object-holdings.ts';
 
 export interface NodeIdentity {
   /** Member id of the node: receiver of signed requests. */
@@ -28,7 +28,7 @@ export interface NodeIdentity {
 }
 
 export interface StoreService {
-  readonly objects: ObjectStore;
+  readonly objects: ObjectHoldings;
   /** Member id and key that attests. */
   readonly member: Bytes;
   readonly signer: Signer;

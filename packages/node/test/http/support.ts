@@ -17,6 +17,7 @@ import type { InjectOptions, LightMyRequestResponse } from 'fastify';
 import { type NodeSettings, nodeSettings } from '../../src/config.ts';
 import { createLogger } from '../../src/logging.ts';
 import { type NodeOptions, type YilianNode, createNode } from '../../src/node.ts';
+import type { S3Settings } from '../../src/stores/s3-settings.ts';
 import { createMemoryNetwork } from '../../src/peers/memory-peers.ts';
 
 export const CHAIN_ID = 'http-test';
@@ -72,7 +73,10 @@ interface ClaimChange {
   readonly chainId: string;
 }
 
-export async function startNode(settings: Partial<NodeSettings> = {}): Promise<TestNode> {
+export async function startNode(
+  settings: Partial<NodeSettings> = {},
+  s3: S3Settings | null = null,
+): Promise<TestNode> {
   const directory = mkdtempSync(join(tmpdir(), 'yilian-http-'));
   const [consensus, nodeKeys, store, hospital, regulator, doctor] = [
     makeKeys(),
@@ -145,6 +149,7 @@ export async function startNode(settings: Partial<NodeSettings> = {}): Promise<T
       ...settings,
     }),
     origins: [ORIGIN],
+    s3,
   };
   const start = async (): Promise<YilianNode> => {
     const started = await createNode(options, {

@@ -3,6 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseNodeConfig, parseNodeSeeds, readNodeFiles } from '../../src/config.ts';
+import { ConfigError } from '../../src/json-fields.ts';
+import { parseCopyPlaces } from '../../src/stores/copy-source.ts';
+import { parseS3Settings } from '../../src/stores/s3-settings.ts';
 import { openConsortium } from '../../src/demo/make-consortium.ts';
 import { fromBase64Url, fromHex, toHex } from '@yilian/crypto/bytes';
 import { decodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
@@ -60,6 +63,92 @@ describe('a node’s configuration', () => {
     writeFileSync(join(home, 'config.json'), '{');
     expect(() => readNodeFiles(home)).toThrow(/config\.json/);
     rmSync(home, { recursive: true });
+  });
+});
+
+describe('where ciphertexts lie', () => {
+  const S3 = {
+    kind: 's3',
+    endpoint: 'https://s3.hospital.example',
+    region: 'cn-north-1',
+    bucket: 'yilian-records',
+    prefix: 'hospital-a/',
+  };
+  const KEYS = { objectStore: { accessKey: 'AK', secretKey: 'shown-to-nobody' } };
+  const parse = (
+    objectStore: unknown,
+    keys: unknown = KEYS,
+    environment: Record<string, string> = {},
+  ): ReturnType<typeof parseS3Settings> =>
+    parseS3Settings(
+      {
+        config: { file: 'config.json', value: { ...GOOD, objectStore } },
+        keys: { file: 'keys.json', value: keys },
+      },
+      environment,
+    );
+
+  it('is the node’s own disk where nothing is said, or files are', () => {
+    const keys = { file: 'keys.json', value: {} };
+    expect(parseS3Settings({ config: { file: 'c', value: GOOD }, keys }, {})).toBeNull();
+    expect(parse({ kind: 'files' })).toBeNull();
+  });
+
+  it('is S3 with the credentials of keys.json, or of the environment', () => {
+    expect(parse(S3)).toMatchObject({
+      bucket: 'yilian-records',
+      pathStyle: true,
+      credentials: KEYS.objectStore,
+    });
+    const environment = { YILIAN_S3_ACCESS_KEY: 'E', YILIAN_S3_SECRET_KEY: 'F' };
+    expect(parse(S3, {}, environment)?.credentials).toEqual({ accessKey: 'E', secretKey: 'F' });
+    expect(parse({ ...S3, endpoint: 'http://127.0.0.1:7070' })?.endpoint).toBe(
+      'http://127.0.0.1:7070/',
+    );
+  });
+
+  it.each<[string, unknown, RegExp, unknown?, Record<string, string>?]>([
+    ['another kind', { ...S3, kind: 'ftp' }, /config\.json: objectStore: kind/],
+    ['no endpoint', { ...S3, endpoint: undefined }, /endpoint/],
+    ['an endpoint that is no URL', { ...S3, endpoint: 's3' }, /endpoint must be a URL/],
+    ['plain HTTP to elsewhere', { ...S3, endpoint: 'http://s3.example' }, /https/],
+    [
+      'HTTP to a name that begins like loopback',
+      { ...S3, endpoint: 'http://127.0.0.1.evil.example' },
+      /https/,
+    ],
+    ['credentials in the URL', { ...S3, endpoint: 'https://u:p@s3.example' }, /credentials/],
+    ['a query in the URL', { ...S3, endpoint: 'https://s3.example/?x' }, /query/],
+    ['a bucket with a slash', { ...S3, bucket: 'a/b' }, /bucket/],
+    ['a prefix that goes up', { ...S3, prefix: '../' }, /prefix/],
+    ['a prefix without its slash', { ...S3, prefix: 'a' }, /prefix/],
+    ['a path style that is text', { ...S3, pathStyle: 'yes' }, /pathStyle/],
+    ['time limits of none', { ...S3, answerMs: 0 }, /answerMs/],
+    ['a secret in config.json', { ...S3, secretKey: 'shown-to-nobody' }, /belongs into keys\.json/],
+    ['no credentials', S3, /keys\.json: objectStore/, {}],
+    ['half the credentials', S3, /secretKey/, { objectStore: { accessKey: 'AK' } }],
+    ['half of the environment', S3, /together/, KEYS, { YILIAN_S3_ACCESS_KEY: 'shown-to-nobody' }],
+  ])('is not %s, and no message quotes a secret', (_what, store, message, keys, environment) => {
+    const run = (): unknown => parse(store, keys ?? KEYS, environment ?? {});
+    expect(run).toThrow(ConfigError);
+    expect(run).toThrow(message);
+    expect(run).not.toThrow(/shown-to-nobody/);
+  });
+
+  it.each<[string, unknown]>([
+    ['no list', {}],
+    ['without a store', [{ node: 'ab'.repeat(32), url: 'http://h' }]],
+    ['with a short id', [{ store: 'ab', node: 'ab'.repeat(32), url: 'http://h' }]],
+    ['with a URL that is none', [{ store: 'ab'.repeat(32), node: 'ab'.repeat(32), url: 'h' }]],
+    ['with a file', [{ store: 'ab'.repeat(32), node: 'ab'.repeat(32), url: 'file:///etc/passwd' }]],
+  ])('other operators’ stores are refused when they are %s', (_what, copies) => {
+    expect(() => parseCopyPlaces('config.json', { ...GOOD, copies })).toThrow(
+      /config\.json: copies/,
+    );
+  });
+
+  it('other operators’ stores may be none', () => {
+    expect(parseCopyPlaces('config.json', GOOD)).toEqual([]);
   });
 });
 

@@ -1,0 +1,113 @@
+/**
+ * Where a store gets a record's bytes again: from the other operators whose stores the record names.
+ * What comes is believed only when it is what the chain says (`ObjectHoldings.restore`).
+ */
+import { randomBytes } from 'node:crypto';
+import { buildTarget } from '@yilian/api/route';
+import { ROUTES } from '@yilian/api/routes';
+import { SIGNED_REQUEST_HEADER, signRequest, toRequestHeader } from '@yilian/api/signed-request';
+import { type Bytes, equalBytes, fromHex } from '@yilian/crypto/bytes';
+import type { ChainContext } from '@yilian/crypto/context';
+import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
+import type { Signer } from '@yilian/ledger/transaction-codec';
+import { type Clock, nowSeconds } from '../clock.ts';
+import { ConfigError, JsonFields } from '../json-fields.ts';
+import { type ExchangeLimits, createHttpExchange } from './http-exchange.ts';
+import { ObjectStoreError } from './object-store-error.ts';
+import { type StoredName, parseStoredName } from './stored-head.ts';
+
+/** A store of another operator as this node is configured to reach it. */
+export interface CopyPlace {
+  /** Member ids of the store and of the node that serves it. */
+  readonly store: Bytes;
+  readonly node: Bytes;
+  readonly url: string;
+}
+
+/** `copies` of config.json; absent: none. @throws ConfigError */
+export function parseCopyPlaces(file: string, value: unknown): readonly CopyPlace[] {
+  const fields = new JsonFields(file, value);
+  if (!fields.has('copies')) return [];
+  return fields.list('copies', (item, where) => {
+    const place = new JsonFields(where, item);
+    const url = place.text('url');
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+      throw new ConfigError(`${where}: url must be an http or https URL`);
+    return {
+      store: fromHex(place.text('store', /^[0-9a-f]{64}$/)),
+      node: fromHex(place.text('node', /^[0-9a-f]{64}$/)),
+      url,
+    };
+  });
+}
+
+export interface OfferedCopy {
+  /** As the other operator says. */
+  readonly name: StoredName;
+  readonly content: AsyncIterable<Bytes>;
+}
+
+export interface CopySource {
+  /** Member id of the store. */
+  readonly store: Bytes;
+  /** Null: it has none to give. @throws ObjectStoreError when it cannot be asked */
+  fetch(record: LedgerRecord, signal: AbortSignal): Promise<OfferedCopy | null>;
+  close(): void;
+}
+
+export const STORED_NAME_HEADER = 'yilian-stored-name';
+
+const LIMITS: ExchangeLimits = { answerMs: 15_000, bytesPerSecondMin: 16_384 };
+
+/** The other operator's node, asked by HTTP in the name of this one. */
+export function createCopySource(options: {
+  readonly context: ChainContext;
+  readonly place: CopyPlace;
+  readonly signer: Signer;
+  readonly clock: Clock;
+  readonly limits?: ExchangeLimits;
+}): CopySource {
+  const { context, place, signer, clock } = options;
+  const exchange = createHttpExchange(options.limits ?? LIMITS);
+  const route = ROUTES.getStoredCopy;
+  return {
+    store: place.store,
+    fetch: async (record, signal) => {
+      const { path, search } = buildTarget<{ readonly recordId: Bytes }, object>(route, {
+        recordId: record.id,
+      });
+      const signed = signRequest(context, {
+        receiver: place.node,
+        target: `${route.method} ${path}`,
+        timeSeconds: nowSeconds(clock),
+        nonce: new Uint8Array(randomBytes(16)),
+        body: new Uint8Array(0),
+        key: signer.key,
+        sign: (message) => signer.sign(message),
+      });
+      const answer = await exchange.send({
+        method: 'GET',
+        url: new URL(`${place.url.replace(/\/$/, '')}${path}${search}`),
+        headers: { [SIGNED_REQUEST_HEADER]: toRequestHeader(signed) },
+        signal,
+      });
+      const told = answer.headers[STORED_NAME_HEADER];
+      const name = typeof told === 'string' ? parseStoredName(told) : null;
+      if (answer.status === 200 && name !== null) return { name, content: answer.body() };
+      answer.discard();
+      if (answer.status === 404 || answer.status === 410) return null;
+      throw new ObjectStoreError(
+        answer.status === 401 || answer.status === 403 ? 'accessDenied' : 'unavailable',
+        `the other operator's node answered ${answer.status}`,
+      );
+    },
+    close: () => exchange.close(),
+  };
+}
+
+export function sourcesOf(
+  record: LedgerRecord,
+  sources: readonly CopySource[],
+): readonly CopySource[] {
+  return sources.filter(({ store }) => record.stores.some((id) => equalBytes(id, store)));
+}
