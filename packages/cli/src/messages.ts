@@ -66,6 +66,7 @@ const MESSAGES = {
     en: 'opened; written by {author}; shares served by {nodes}',
     zh: '已打开；书写者 {author}；份额来自 {nodes}',
   },
+  copyKept: { en: 'sealed copy written to {file}', zh: '密文副本已写入 {file}' },
   openedOwn: { en: 'opened; written by {author}', zh: '已打开；书写者 {author}' },
   revoked: { en: 'grant {grant} is revoked', zh: '授权 {grant} 已撤销' },
   narrowed: { en: 'grant {grant} is narrowed', zh: '授权 {grant} 已缩小范围' },

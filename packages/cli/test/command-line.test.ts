@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -80,6 +80,22 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
+/** Every object on the disks of all stores. */
+function storedFiles(): readonly string[] {
+  const nodes = join(consortium.home, 'nodes');
+  return readdirSync(nodes).flatMap((node) => {
+    const objects = join(nodes, node, 'data', 'objects');
+    if (!existsSync(objects)) return [];
+    return readdirSync(objects, { recursive: true, encoding: 'utf8' })
+      .filter((name) => /^[0-9a-f]{2}\/[0-9a-f]{64}$/.test(name))
+      .map((name) => join(objects, name));
+  });
+}
+
+function outcomesOf({ json }: Ran): string[] {
+  return (json['stores'] as { outcome: string }[]).map(({ outcome }) => outcome);
+}
+
 function secretOf(person: string): string {
   return toHex(consortium.secret(person));
 }
@@ -130,6 +146,23 @@ describe('a referral by commands alone', () => {
       { record: string; transaction: string },
     ];
     await done(['acknowledge', record, '--as', 'li']);
+
+    // Both stores lose it; the patient has kept a sealed copy.
+    const sealed = join(home, 'record.sealed');
+    await done(['keep', '--as', 'li', '--record', record, '--out', sealed]);
+    for (const file of storedFiles()) rmSync(file);
+    const without = await yilian(['repair', '--as', 'li', '--record', record, '--json']);
+    expect(without.code).toBe(1);
+    expect(outcomesOf(without)).toEqual(['impossible', 'impossible']);
+    const other = await yilian(['repair', '--as', 'li', '--record', record, '--from', note]);
+    expect(other).toMatchObject({ code: 2 });
+    const mended = await done(['repair', '--as', 'li', '--record', record, '--from', sealed]);
+    expect(outcomesOf(mended)).toEqual(['repaired', 'repaired']);
+    const [first = ''] = storedFiles();
+    rmSync(first);
+    const fromOther = await done(['repair', '--as', 'chen', '--record', record]);
+    expect(outcomesOf(fromOther).sort()).toEqual(['repaired', 'unneeded']);
+    expect(storedFiles()).toHaveLength(2);
 
     const handle = await done(['handle', '--as', 'li']);
     await done([

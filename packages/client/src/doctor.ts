@@ -36,6 +36,7 @@ import type { OnProgress } from './progress.ts';
 import { reEncryptWithNodes } from './re-encryption.ts';
 import { type IssuedRecord, type IssueInput, issueRecord } from './record-issuing.ts';
 import { deriveObjectKey } from './record-location.ts';
+import { repairRecord, type StoreRepair } from './record-repair.ts';
 import { openByDataKey, openBySlotKeys, type OpenRecord, trySlots } from './record-opening.ts';
 import { fetchRecord, type StoredRecord } from './stored-record.ts';
 import { expiryHeight, submitBody, submitTransaction } from './submission.ts';
@@ -82,6 +83,8 @@ export interface Doctor {
   reportEvidence(): Promise<AccusationResult>;
   /** What this doctor wrote, by the author slot: without asking, without a trace. */
   openOwnRecord(recordId: RecordId): Promise<OpenRecord>;
+  /** What this doctor wrote: repairs the stores that lost it, from each other or from a sealed copy. */
+  repairRecord(recordId: RecordId, copy?: Blob): Promise<readonly StoreRepair[]>;
   /** Erases d and everything else of a grant; states it on chain when the grant has ended. */
   eraseGrant(grantId: GrantId): Promise<void>;
 }
@@ -106,6 +109,17 @@ export function createDoctor(
     if (ledgerRecord === undefined)
       throw new ClientError('noRecord', `no record ${toHex(recordId)} is on chain`);
     return ledgerRecord;
+  }
+
+  /** Where a record lies that this doctor wrote: the location sealed to its author. */
+  async function locateOwnRecord(
+    recordId: RecordId,
+  ): Promise<{ readonly ledgerRecord: LedgerRecord; readonly objectKey: Bytes }> {
+    const ledgerRecord = await requireRecord(recordId);
+    if (ledgerRecord.authorship === null || !equalBytes(ledgerRecord.authorship.author, id))
+      throw new ClientError('notAuthor', 'another member wrote this record');
+    const objectKey = await fetchOwnLocation(member, recordId);
+    return { ledgerRecord, objectKey };
   }
 
   async function chooseLabel(share: GranteeShare, ledgerRecord: LedgerRecord): Promise<number> {
@@ -234,11 +248,13 @@ export function createDoctor(
 
     reportEvidence: () => accuse(network, keyring, signer),
 
+    repairRecord: async (recordId, copy) => {
+      const own = await locateOwnRecord(recordId);
+      return repairRecord(network, reader, { ...own, ...(copy === undefined ? {} : { copy }) });
+    },
+
     openOwnRecord: async (recordId) => {
-      const ledgerRecord = await requireRecord(recordId);
-      if (ledgerRecord.authorship === null || !equalBytes(ledgerRecord.authorship.author, id))
-        throw new ClientError('notAuthor', 'another member wrote this record');
-      const objectKey = await fetchOwnLocation(member, recordId);
+      const { ledgerRecord, objectKey } = await locateOwnRecord(recordId);
       const stored = await fetchRecord(network, ledgerRecord, objectKey, {
         allowedSuites: ['intl', 'paper'],
       });

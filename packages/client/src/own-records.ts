@@ -15,6 +15,7 @@ import type { OwnVisit } from './own-visits.ts';
 import type { PatientSecrets } from './patient-secrets.ts';
 import { deriveObjectKey, matchRecord } from './record-location.ts';
 import { type BadSlot, openBySlotKeys, type OpenRecord, trySlots } from './record-opening.ts';
+import { repairRecord, type StoreRepair } from './record-repair.ts';
 import { fetchRecord, type StoredRecord } from './stored-record.ts';
 
 export interface OwnRecord {
@@ -62,16 +63,31 @@ export function locateOwnRecord(
   return matchRecord(network.platform, ledgerRecord, tagKey);
 }
 
-/** The verified ciphertext of an own record. @throws ClientError `noRecord` */
-export async function fetchOwnRecord(
-  network: Network,
-  { visit, ledgerRecord }: OwnRecord,
-): Promise<StoredRecord> {
+function objectKeyOfOwnRecord(network: Network, { visit, ledgerRecord }: OwnRecord): Bytes {
   const locationSecret = locateOwnRecord(network, visit, ledgerRecord);
   if (locationSecret === undefined)
     throw new ClientError('noRecord', 'the record carries no tag of your pseudonym');
-  const objectKey = deriveObjectKey(network.context, locationSecret, ledgerRecord.id);
-  return fetchRecord(network, ledgerRecord, objectKey, { allowedSuites: ['intl', 'paper'] });
+  return deriveObjectKey(network.context, locationSecret, ledgerRecord.id);
+}
+
+/** The verified ciphertext of an own record. @throws ClientError `noRecord` */
+export async function fetchOwnRecord(network: Network, own: OwnRecord): Promise<StoredRecord> {
+  const objectKey = objectKeyOfOwnRecord(network, own);
+  return fetchRecord(network, own.ledgerRecord, objectKey, { allowedSuites: ['intl', 'paper'] });
+}
+
+/** Repairs the stores that lost it, from each other or from a sealed copy that she kept. */
+export async function repairOwnRecord(
+  network: Network,
+  reader: ChainReader,
+  own: OwnRecord,
+  copy?: Blob,
+): Promise<readonly StoreRepair[]> {
+  return repairRecord(network, reader, {
+    ledgerRecord: own.ledgerRecord,
+    objectKey: objectKeyOfOwnRecord(network, own),
+    ...(copy === undefined ? {} : { copy }),
+  });
 }
 
 /** Opens an own record by the visit's label. */

@@ -40,6 +40,7 @@ import {
   openOwnRecord,
   type OwnRecord,
   recordsOfVisit,
+  repairOwnRecord,
   type SlotReport,
 } from './own-records.ts';
 import { type OwnVisit, ownVisits } from './own-visits.ts';
@@ -48,6 +49,7 @@ import type { OnProgress } from './progress.ts';
 import { listReceivedRequests, type ReceivedRequest } from './received-requests.ts';
 import { matchRecord } from './record-location.ts';
 import type { OpenRecord } from './record-opening.ts';
+import type { StoreRepair } from './record-repair.ts';
 import { recoverDrawnVisits, recoverKeyring } from './recovery.ts';
 import { submitBody } from './submission.ts';
 import { type DeliveryResult, deliverUndelivered, keepUndelivered } from './undelivered.ts';
@@ -93,6 +95,8 @@ export interface Patient {
   visits(): readonly OwnVisit[];
   listRecords(): Promise<readonly OwnRecord[]>;
   openRecord(recordId: RecordId): Promise<OpenRecord>;
+  /** Repairs the stores that lost an own record, from each other or from a sealed copy. */
+  repairRecord(recordId: RecordId, copy?: Blob): Promise<readonly StoreRepair[]>;
   /** Own records that carry a keyword, found on this device alone. */
   search(keyword: Keyword): Promise<readonly OwnRecord[]>;
   /** Opens every slot she can and names those that give another key. */
@@ -204,6 +208,8 @@ export function createPatient(
     },
     openRecord: async (recordId) =>
       openOwnRecord(network, reader, secrets, await findOwnRecord(reader, visits(), recordId)),
+    repairRecord: async (recordId, copy) =>
+      repairOwnRecord(network, reader, await findOwnRecord(reader, visits(), recordId), copy),
     search: async (keyword) => {
       const found: OwnRecord[] = [];
       for (const visit of visits())

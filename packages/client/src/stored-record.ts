@@ -23,6 +23,8 @@ export interface StoredRecord {
   readonly ledgerRecord: LedgerRecord;
   readonly verified: VerifiedRecord;
   readonly fetchChunk: FetchChunk;
+  /** Header and ciphertext as they lie in a store; gone when disposed of. */
+  readonly object: Blob;
   /** The store that gave it. */
   readonly node: NodeEndpoint;
   dispose(): Promise<void>;
@@ -42,9 +44,7 @@ export async function fetchRecord(
   objectKey: Bytes,
   options: { readonly allowedSuites?: readonly Suite[]; readonly signal?: AbortSignal } = {},
 ): Promise<StoredRecord> {
-  const stores = network.nodes.filter(
-    ({ store }) => store !== null && ledgerRecord.stores.some((id) => equalBytes(id, store)),
-  );
+  const stores = storesOf(network, ledgerRecord);
   if (stores.length === 0)
     throw new ClientError('noStore', 'none of the stores that keep this record is configured');
   const { value } = await network.attempt(
@@ -54,7 +54,15 @@ export async function fetchRecord(
   return value;
 }
 
-async function fetchFrom(
+/** The stores of the record that are configured. */
+export function storesOf(network: Network, ledgerRecord: LedgerRecord): readonly NodeEndpoint[] {
+  return network.nodes.filter(
+    ({ store }) => store !== null && ledgerRecord.stores.some((id) => equalBytes(id, store)),
+  );
+}
+
+/** From this store. Errors as of `fetchRecord`. */
+export async function fetchFrom(
   network: Network,
   node: NodeEndpoint,
   ledgerRecord: LedgerRecord,
@@ -78,33 +86,9 @@ async function fetchFrom(
     }
     if (length !== ledgerRecord.length)
       throw new VerificationError('digest', source, 'the ciphertext is shorter than on chain');
-    const blob = await spool.body();
-    const read = async (offset: number, bytes: number): Promise<Bytes> =>
-      new Uint8Array(await blob.slice(offset, offset + bytes).arrayBuffer());
-    const parts = await readObject(read, ledgerRecord.headerHash);
-    const verified = verifyRecord(
-      parts,
-      {
-        chainId: network.anchor.chainId,
-        recordId: ledgerRecord.id,
-        headerHash: ledgerRecord.headerHash,
-        digest: ledgerRecord.digest,
-        allowedSuites: options.allowedSuites ?? DEFAULT_SUITES,
-      },
-      platform.primitives,
-    );
-    await verifyBody(
-      { header: parts.header, body: piecesOf(blob.slice(parts.bodyOffset)) },
-      ledgerRecord,
-      platform.primitives,
-    );
-    return {
-      ledgerRecord,
-      verified,
-      fetchChunk: parts.fetchChunk,
-      node,
-      dispose: () => spool.dispose(),
-    };
+    const object = await spool.body();
+    const { verified, fetchChunk } = await verifyCopy(network, object, ledgerRecord, options);
+    return { ledgerRecord, verified, fetchChunk, object, node, dispose: () => spool.dispose() };
   } catch (error) {
     await spool.dispose();
     if (error instanceof EnvelopeError && error.code === 'suiteNotAllowed')
@@ -113,6 +97,36 @@ async function fetchFrom(
       throw new VerificationError('digest', source, error.message, error);
     throw error;
   }
+}
+
+/** Checks header, chunk hashes and every chunk against the chain. @throws EnvelopeError */
+export async function verifyCopy(
+  network: Network,
+  object: Blob,
+  ledgerRecord: LedgerRecord,
+  options: { readonly allowedSuites?: readonly Suite[] } = {},
+): Promise<Pick<StoredRecord, 'verified' | 'fetchChunk'>> {
+  const { primitives } = network.platform;
+  const read = async (offset: number, bytes: number): Promise<Bytes> =>
+    new Uint8Array(await object.slice(offset, offset + bytes).arrayBuffer());
+  const parts = await readObject(read, ledgerRecord.headerHash);
+  const verified = verifyRecord(
+    parts,
+    {
+      chainId: network.anchor.chainId,
+      recordId: ledgerRecord.id,
+      headerHash: ledgerRecord.headerHash,
+      digest: ledgerRecord.digest,
+      allowedSuites: options.allowedSuites ?? DEFAULT_SUITES,
+    },
+    primitives,
+  );
+  await verifyBody(
+    { header: parts.header, body: piecesOf(object.slice(parts.bodyOffset)) },
+    ledgerRecord,
+    primitives,
+  );
+  return { verified, fetchChunk: parts.fetchChunk };
 }
 
 const PIECE_BYTES = 1_048_576;

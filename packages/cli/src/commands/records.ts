@@ -1,5 +1,5 @@
 /** Records: visits, writing, searching, opening, acknowledging. */
-import { createReadStream, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, mkdirSync, openAsBlob, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { parseBundle } from '@yilian/client/content/fhir-bundle';
 import { clinicalClassesOf } from '@yilian/client/content/clinical-record';
@@ -320,6 +320,60 @@ async function show(
   }
 }
 
+const keep: Command = {
+  name: 'keep',
+  usage: 'keep --record RECORD --out FILE',
+  summary: {
+    en: 'keep a sealed copy of a record, to repair stores from',
+    zh: '保存病历的密文副本，用于修复存储',
+  },
+  options: { record: { type: 'string' }, out: { type: 'string' } },
+  run: async (session, options) => {
+    const recordId = recordIdOf(options.required('record'));
+    const file = options.required('out');
+    const { current } = await session.keyring();
+    const record =
+      current.kind === 'patient'
+        ? await (await session.patient()).openRecord(recordId)
+        : await (await session.doctor()).openOwnRecord(recordId);
+    try {
+      await replaceFile(file, new Uint8Array(await record.stored.object.arrayBuffer()));
+    } finally {
+      await record.stored.dispose();
+    }
+    session.answer({ record: toHex(recordId), file }, [session.say('copyKept', { file })]);
+    return EXIT.ok;
+  },
+};
+
+const repair: Command = {
+  name: 'repair',
+  usage: 'repair --record RECORD [--from FILE]',
+  summary: {
+    en: 'give stores that lost a record its bytes again (patient or author)',
+    zh: '为丢失病历的存储恢复密文（患者或书写者）',
+  },
+  options: { record: { type: 'string' }, from: { type: 'string' } },
+  run: async (session, options) => {
+    const recordId = recordIdOf(options.required('record'));
+    const from = options.text('from');
+    const copy = from === undefined ? undefined : await openAsBlob(from);
+    const { current } = await session.keyring();
+    const stores =
+      current.kind === 'patient'
+        ? await (await session.patient()).repairRecord(recordId, copy)
+        : await (await session.doctor()).repairRecord(recordId, copy);
+    session.answer(
+      { record: toHex(recordId), stores },
+      stores.map(({ node, found, outcome, code }) =>
+        `${node} ${found} ${outcome} ${code ?? ''}`.trimEnd(),
+      ),
+    );
+    const isWhole = stores.every(({ outcome }) => outcome === 'unneeded' || outcome === 'repaired');
+    return isWhole ? EXIT.ok : EXIT.refused;
+  },
+};
+
 const acknowledge: Command = {
   name: 'acknowledge',
   usage: 'acknowledge RECORD',
@@ -356,6 +410,8 @@ export const RECORD_COMMANDS: readonly Command[] = [
   records,
   search,
   open,
+  keep,
+  repair,
   acknowledge,
   object,
 ];
