@@ -131,6 +131,7 @@ export async function startNode(
       }),
     },
     seeds: {
+      engine: null,
       consensus: consensus.seed,
       node: nodeKeys.seed,
       nodeHpke,

@@ -2,12 +2,11 @@ import { mkdtempSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { demoConsortium } from '@yilian/api/documents';
-import { genesisId } from '@yilian/consensus/genesis';
+import { genesisId, decodeGenesisDocument } from '@yilian/consensus/genesis';
 import { toHex } from '@yilian/crypto/bytes';
 import { parseGenesis } from '@yilian/ledger/genesis';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readNodeFiles } from '../../src/config.ts';
-import { parseGenesisDocument } from '../../src/genesis-document.ts';
 import { NetworkExistsError, initNetwork } from '../../src/network/init-network.ts';
 import { parseNetworkFile } from '../../src/network/network-file.ts';
 
@@ -35,13 +34,13 @@ describe('a network made from its file', () => {
       const files = readNodeFiles(join(directory, 'nodes', name));
       expect(files.config.institution).toBe(name);
       expect(files.config.cometbft?.peers).toHaveLength(4);
-      return toHex(genesisId(parseGenesisDocument(files.genesis)));
+      return toHex(genesisId(decodeGenesisDocument(files.genesis)));
     });
     expect(new Set(ids).size).toBe(1);
   });
 
   it('lets each operator be named apart from its institutions, and community hospitals never lead', () => {
-    const genesis = parseGenesisDocument(readNodeFiles(join(directory, 'nodes', 'county')).genesis);
+    const genesis = decodeGenesisDocument(readNodeFiles(join(directory, 'nodes', 'county')).genesis);
     expect(genesis.validators.map(({ leads }) => leads)).toEqual([true, true, true, false]);
     const { validators, settings } = parseGenesis(genesis.appState);
     expect(validators.map(({ operator }) => operator)).toEqual([
