@@ -1,4 +1,5 @@
 /** The ledger under the real CometBFT: one validator, our ABCI server, transactions by RPC. */
+import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import type { Application } from '@yilian/consensus/application';
 import { encodeBundle } from '@yilian/consensus/bundle';
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { createLedger } from '@yilian/ledger/ledger';
+import { encodeGenesisDocument } from '../../src/genesis-document.ts';
 import { verifyBlock } from '../../src/ordering/verify-block.ts';
 import { createEngineStore, type EngineStore } from '../../src/cometbft/engine-store.ts';
 import { createMemoryStore } from '../../src/storage/memory-store.ts';
@@ -14,11 +16,20 @@ import { openLmdbStore } from '../../src/storage/lmdb-store.ts';
 import { createCheckPool } from '../../src/verification/check-pool.ts';
 import { createTransactionVerifier } from '../../src/verification/transaction-verifier.ts';
 import { enrolPatient, keysOf, request } from '../engine/consortium.ts';
-import { Engine, findCometbft, genesisOf, type RunningApplication, startApplication, until } from './network.ts';
+import {
+  Engine,
+  findCometbft,
+  genesisOf,
+  type RunningApplication,
+  startApplication,
+  until,
+} from './network.ts';
 
 const program = findCometbft();
 if (program === undefined && process.env['CI'] === 'true')
-  throw new Error('these tests need cometbft on the path: go install github.com/cometbft/cometbft/cmd/cometbft@v0.38.25');
+  throw new Error(
+    'these tests need cometbft on the path: go install github.com/cometbft/cometbft/cmd/cometbft@v0.38.25',
+  );
 
 const root = mkdtempSync(join(tmpdir(), 'yl-cbt-'));
 const keys = keysOf('validator 0');
@@ -104,9 +115,127 @@ describe.skipIf(program === undefined)('the ledger under CometBFT', () => {
     expect(toHex(await executeDirectly(running.store))).toBe(toHex(appHash));
     const height = running.store.tip()?.height ?? 0n;
     await until(async () => {
-      const { sync_info } = (await at.engine.call('status')) as { sync_info: { latest_app_hash: string } };
+      const { sync_info } = (await at.engine.call('status')) as {
+        sync_info: { latest_app_hash: string };
+      };
       return sync_info.latest_app_hash.toLowerCase() === toHex(appHash);
     });
     expect(height).toBeGreaterThan(0n);
+  });
+
+  test('a refused transaction is told why, and the index within its bundle', async () => {
+    const at = site();
+    const running = await start(at);
+    cleanUps.push(() => running.stop());
+    at.engine.start();
+    await at.engine.ready();
+    const good = enrolPatient();
+    const spoiled = enrolPatient();
+    spoiled[spoiled.length - 1] = (spoiled.at(-1) ?? 0) ^ 1;
+    const refused = await at.engine.broadcast(encodeBundle([good, spoiled]));
+    expect(refused).toMatchObject({ code: 1, log: 'signatureInvalid' });
+    expect(refused.data).toBe('01');
+    expect((await at.engine.broadcast(good)).code).toBe(0);
+    await until(() => countTxs(running.store) === 1);
+    expect(await at.engine.broadcast(encodeBundle([good]))).toMatchObject({
+      code: 1,
+      log: 'duplicate',
+    });
+    const malformed = encodeBundle([request()]).slice(0, -1);
+    expect(await at.engine.broadcast(malformed)).toMatchObject({ code: 1, log: 'malformedBundle' });
+  });
+
+  test('application and engine stop and start again, together and the engine alone', async () => {
+    const at = site();
+    const first = await start(at);
+    at.engine.start();
+    await at.engine.ready();
+    for (let i = 0; i < 3; i++) await at.engine.broadcast(enrolPatient());
+    await until(() => countTxs(first.store) === 3);
+    await at.engine.stop();
+    const { height } = first.application.info();
+    at.engine.start();
+    await at.engine.ready();
+    await at.engine.broadcast(enrolPatient());
+    await until(() => countTxs(first.store) === 4);
+    await at.engine.stop();
+    await first.stop();
+    const second = await start(at);
+    cleanUps.push(() => second.stop());
+    expect(second.application.info().height).toBeGreaterThan(height);
+    at.engine.start();
+    await at.engine.ready();
+    await at.engine.broadcast(enrolPatient());
+    await until(() => countTxs(second.store) === 5);
+    expect(toHex(await executeDirectly(second.store))).toBe(
+      toHex(second.application.info().appHash),
+    );
+  });
+
+  test('the engine stops when the application closes, and the application serves the next one', async () => {
+    const at = site();
+    const first = await start(at);
+    at.engine.start();
+    await at.engine.ready();
+    expect(first.server.connections()).toBe(4);
+    const ended = at.engine.ended();
+    await first.stop();
+    await ended;
+    expect(first.server.connections()).toBe(0);
+  });
+
+  test('AB-2 an engine with the genesis of another chain is told so and stops', async () => {
+    const at = site();
+    const store = openLmdbStore(join(at.directory, 'chain'));
+    const other = { ...genesis, timeNs: genesis.timeNs + 1n };
+    const running = await startApplication({ store, genesis: other, socket: at.socket });
+    cleanUps.push(() => running.stop());
+    at.engine.start();
+    await at.engine.ended();
+    expect(await running.failure).toMatchObject({ code: 'genesis' });
+    expect(at.engine.output).toContain('genesis time');
+    expect(running.application.info().height).toBe(0n);
+  });
+
+  test('killed with SIGKILL again and again, no final transaction is lost and the state is that of the blocks', async () => {
+    const at = site();
+    const directory = join(at.directory, 'chain');
+    const document = Buffer.from(encodeGenesisDocument(genesis)).toString('base64');
+    const script = new URL('application-process.mjs', import.meta.url);
+    let final = 0;
+    for (let life = 0; life < 4; life++) {
+      const child = fork(script, [directory, at.socket, document], {
+        execArgv: [],
+        env: { ...process.env, NODE_OPTIONS: '' },
+      });
+      const gone = new Promise((resolve) => {
+        child.once('exit', resolve);
+      });
+      cleanUps.push(async () => void child.kill('SIGKILL'));
+      let finalNow = 0;
+      const blocks: number[] = [];
+      child.on('message', (told: { kind: string; count?: number }) => {
+        if (told.kind === 'final') blocks.push(told.count ?? 0);
+        finalNow = blocks.reduce((sum, count) => sum + count, 0);
+      });
+      await new Promise<void>((resolve) => {
+        child.on('message', ({ kind }: { kind: string }) => kind === 'listening' && resolve());
+      });
+      at.engine.start();
+      await at.engine.ready();
+      for (let i = 0; finalNow < 8 && i < 2_000; i++) {
+        const tx = i % 2 === 0 ? enrolPatient() : encodeBundle([enrolPatient(), enrolPatient()]);
+        await at.engine.broadcast(tx).catch(() => undefined);
+      }
+      child.kill('SIGKILL');
+      await gone;
+      await at.engine.ended();
+      final += finalNow;
+    }
+    const store = createEngineStore(openLmdbStore(directory));
+    expect(countTxs(store)).toBeGreaterThanOrEqual(final);
+    const ledger = createLedger({ reader: store.state });
+    expect(toHex(await executeDirectly(store))).toBe(toHex(ledger.info().appHash));
+    await store.close();
   });
 });

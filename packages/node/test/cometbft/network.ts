@@ -34,7 +34,9 @@ export const member = (keys: Keys, role: 'regulator' | 'doctor', place: string) 
 });
 
 /** A genesis with these validators; the first ones lead. */
-export function genesisOf(validators: readonly { readonly keys: Keys; readonly leads: boolean }[]): Genesis {
+export function genesisOf(
+  validators: readonly { readonly keys: Keys; readonly leads: boolean }[],
+): Genesis {
   return {
     chainId: CHAIN_ID,
     timeNs: 1_700_000_000_123_456_789n,
@@ -229,7 +231,10 @@ export class Engine {
     await ended;
   }
 
-  async call(method: string, params: Record<string, unknown> = {}): Promise<Record<string, unknown>> {
+  async call(
+    method: string,
+    params: Record<string, unknown> = {},
+  ): Promise<Record<string, unknown>> {
     const response = await fetch(this.rpc, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -244,7 +249,9 @@ export class Engine {
   }
 
   /** `broadcast_tx_sync`: what CheckTx said. */
-  async broadcast(tx: Bytes): Promise<{ readonly code: number; readonly log: string; readonly data: string }> {
+  async broadcast(
+    tx: Bytes,
+  ): Promise<{ readonly code: number; readonly log: string; readonly data: string }> {
     const { code, log, data } = await this.call('broadcast_tx_sync', { tx: base64(tx) });
     return { code: Number(code), log: String(log), data: String(data) };
   }
@@ -259,7 +266,10 @@ export class Engine {
 }
 
 /** Asks again and again until the answer is true; what is thrown meanwhile counts as no. */
-export async function until(done: () => boolean | Promise<boolean>, waitMs = 30_000): Promise<void> {
+export async function until(
+  done: () => boolean | Promise<boolean>,
+  waitMs = 30_000,
+): Promise<void> {
   const deadline = Date.now() + waitMs;
   let last: unknown;
   while (Date.now() < deadline) {
