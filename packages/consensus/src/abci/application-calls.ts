@@ -214,7 +214,7 @@ export function frameProposal(input: {
     if (taken.length === txs.length) framed.push(engineTx);
     else framed.push(taken.length === 1 ? first : encodeBundle(taken));
   }
-  framed.push(...chosen.slice(next));
+  for (const own of chosen.slice(next)) framed.push(own);
   let left = Number(input.bytesMax);
   return framed.filter((tx) => {
     const size = sizeInBlock(tx);

@@ -3,12 +3,25 @@
  * anywhere, also within a length. A frame within one chunk is a view of it; parts of a longer one wait in a
  * list and are joined once, so that the work is linear in the bytes.
  */
-import { type Bytes, concatBytes } from '@yilian/crypto/bytes';
+import type { Bytes } from '@yilian/crypto/bytes';
 
 export type FrameFault = 'frameTooLarge' | 'malformed';
 
 /** No length that fits has more. */
 const LENGTH_BYTES_MAX = 5;
+
+/** One new array with all parts in order. They are too many for a list of arguments. */
+export function joinBytes(parts: readonly Bytes[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const joined = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
+}
 
 export class FrameSplitter {
   readonly #frameBytesMax: number;
@@ -42,7 +55,7 @@ export class FrameSplitter {
         this.#parts.push(part);
         continue;
       }
-      const frame = this.#parts.length === 0 ? part : concatBytes(...this.#parts, part);
+      const frame = this.#parts.length === 0 ? part : joinBytes([...this.#parts, part]);
       this.#parts = [];
       this.#missing = undefined;
       take(frame);

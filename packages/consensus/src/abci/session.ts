@@ -5,9 +5,9 @@
  * their turn. After an exception, ours or for bytes that are no request, nothing is answered any more:
  * CometBFT stops at an exception, and whatever stood behind it would be read as the answer to something else.
  */
-import { type Bytes, CodecError, concatBytes } from '@yilian/crypto/bytes';
+import { type Bytes, CodecError } from '@yilian/crypto/bytes';
 import { decodeRequest, encodeExceptionFrame, encodeResponseFrame } from './envelope.ts';
-import { FrameSplitter } from './frame-splitter.ts';
+import { FrameSplitter, joinBytes } from './frame-splitter.ts';
 import type { Request, RequestKind, RequestOf } from './requests.ts';
 import type { ResponseBodies } from './responses.ts';
 
@@ -127,7 +127,7 @@ export class AbciSession {
     if (ready.length === 0) return NOTHING;
     this.#ready = [];
     const [only] = ready;
-    return ready.length === 1 && only !== undefined ? only : concatBytes(...ready);
+    return ready.length === 1 && only !== undefined ? only : joinBytes(ready);
   }
 
   #take(frame: Bytes, asked: Asked[]): SessionFault | undefined {
