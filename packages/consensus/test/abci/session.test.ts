@@ -1,5 +1,5 @@
 /** One ABCI connection: bytes cut anywhere, answers given in any order, what is no request. */
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Bytes, concatBytes, utf8 } from '@yilian/crypto/bytes';
 import { decodeResponse, encodeRequestFrame } from '../../src/abci/envelope.ts';
@@ -78,7 +78,7 @@ describe('a connection', () => {
             const sofar = responsesIn(output).map(label);
             expect(sofar).toEqual(expected.slice(0, sofar.length));
           }
-          for (const asked of waiting.reverse()) answer(session, asked);
+          for (const asked of waiting.toReversed()) answer(session, asked);
           output = concatBytes(output, session.takeOutput());
           expect(responsesIn(output).map(label)).toEqual(expected);
           expect(session.pending).toBe(0);

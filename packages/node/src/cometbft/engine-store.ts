@@ -7,7 +7,11 @@
  * not yet proven.
  */
 import type { Outcome, WriteBatch } from '@yilian/consensus/application';
-import { decodeEngineTip, encodeEngineTip, type EngineTip } from '@yilian/consensus/abci/engine-tip';
+import {
+  decodeEngineTip,
+  encodeEngineTip,
+  type EngineTip,
+} from '@yilian/consensus/abci/engine-tip';
 import { type Bytes, concatBytes, equalBytes, u64be } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
 import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
@@ -103,11 +107,7 @@ function decodeOutcomes(bytes: Bytes): readonly Outcome[] {
 }
 
 export function createEngineStore(store: KeyValueStore): EngineStore {
-  const readAt = <T>(
-    space: Bytes,
-    height: bigint,
-    read: (bytes: Bytes) => T,
-  ): T | undefined => {
+  const readAt = <T>(space: Bytes, height: bigint, read: (bytes: Bytes) => T): T | undefined => {
     const bytes = store.get(keyOf(space, height));
     return bytes === undefined ? undefined : decodeStored(bytes, read);
   };

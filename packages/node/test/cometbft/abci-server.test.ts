@@ -19,7 +19,7 @@ const root = mkdtempSync(join(tmpdir(), 'yl-abci-'));
 let made = 0;
 const cleanUps: (() => void | Promise<void>)[] = [];
 afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+  for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 

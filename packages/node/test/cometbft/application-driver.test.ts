@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, afterEach, describe, expect, test } from 'vitest';
 import { encodeAppState } from '@yilian/consensus/abci/application-calls';
 import { genesisEngineTip } from '@yilian/consensus/abci/engine-tip';
@@ -29,7 +29,7 @@ const root = mkdtempSync(join(tmpdir(), 'yl-driver-'));
 let made = 0;
 const cleanUps: (() => void | Promise<void>)[] = [];
 const cleanUp = async (): Promise<void> => {
-  for (const each of cleanUps.splice(0).reverse()) await each();
+  for (const each of cleanUps.splice(0).toReversed()) await each();
 };
 afterEach(cleanUp);
 afterAll(() => rmSync(root, { recursive: true, force: true }));

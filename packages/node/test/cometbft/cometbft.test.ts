@@ -36,7 +36,7 @@ const keys = keysOf('validator 0');
 const genesis = genesisOf([{ keys, leads: true }]);
 const cleanUps: (() => Promise<void>)[] = [];
 afterEach(async () => {
-  for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
+  for (const cleanUp of cleanUps.splice(0).toReversed()) await cleanUp();
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
@@ -212,25 +212,23 @@ describe.skipIf(program === undefined)('the ledger under CometBFT', () => {
         child.once('exit', resolve);
       });
       cleanUps.push(async () => void child.kill('SIGKILL'));
-      let finalNow = 0;
-      const blocks: number[] = [];
-      child.on('message', (told: { kind: string; count?: number }) => {
-        if (told.kind === 'final') blocks.push(told.count ?? 0);
-        finalNow = blocks.reduce((sum, count) => sum + count, 0);
+      const told = { final: 0 };
+      child.on('message', ({ kind, count }: { kind: string; count?: number }) => {
+        if (kind === 'final') told.final += count ?? 0;
       });
       await new Promise<void>((resolve) => {
         child.on('message', ({ kind }: { kind: string }) => kind === 'listening' && resolve());
       });
       at.engine.start();
       await at.engine.ready();
-      for (let i = 0; finalNow < 8 && i < 2_000; i++) {
+      for (let i = 0; told.final < 8 && i < 2_000; i++) {
         const tx = i % 2 === 0 ? enrolPatient() : encodeBundle([enrolPatient(), enrolPatient()]);
         await at.engine.broadcast(tx).catch(() => undefined);
       }
       child.kill('SIGKILL');
       await gone;
       await at.engine.ended();
-      final += finalNow;
+      final += told.final;
     }
     const store = createEngineStore(openLmdbStore(directory));
     expect(countTxs(store)).toBeGreaterThanOrEqual(final);

@@ -22,9 +22,9 @@ import type { KeyValueStore } from '../../src/storage/key-value-store.ts';
 import { createCheckPool } from '../../src/verification/check-pool.ts';
 import { sha256 } from '../../src/verification/sha256.ts';
 import { createTransactionVerifier } from '../../src/verification/transaction-verifier.ts';
-import { CHAIN_ID, doctor, type Keys, keysOf, regulator } from '../engine/consortium.ts';
+import { CHAIN_ID, doctor, type Keys, regulator } from '../engine/consortium.ts';
 
-export const member = (keys: Keys, role: 'regulator' | 'doctor', place: string) => ({
+const member = (keys: Keys, role: 'regulator' | 'doctor', place: string) => ({
   key: keys.key,
   role,
   institution: place,
@@ -119,13 +119,16 @@ export async function startApplication(input: {
   };
 }
 
-/** Where `go install` puts programs, and what is on the path. */
+/** On the path, or where Go installs programs. */
 export function findCometbft(): string | undefined {
-  if (spawnSync('cometbft', ['version']).status === 0) return 'cometbft';
-  const { status, stdout } = spawnSync('go', ['env', 'GOPATH'], { encoding: 'utf8' });
+  const runs = (program: string): boolean => spawnSync(program, ['version']).status === 0;
+  const onPath = 'cometbft';
+  if (runs(onPath)) return onPath;
+  const compiler = 'go';
+  const { status, stdout } = spawnSync(compiler, ['env', 'GOPATH'], { encoding: 'utf8' });
   if (status !== 0) return undefined;
-  const program = join(stdout.trim(), 'bin', 'cometbft');
-  return spawnSync(program, ['version']).status === 0 ? program : undefined;
+  const installed = join(stdout.trim(), 'bin', onPath);
+  return runs(installed) ? installed : undefined;
 }
 
 const address = (key: Bytes): string =>
@@ -282,5 +285,3 @@ export async function until(
   }
   throw new Error('what was waited for did not happen', { cause: last });
 }
-
-export { keysOf };
