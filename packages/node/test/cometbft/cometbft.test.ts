@@ -178,9 +178,8 @@ describe.skipIf(program === undefined)('the ledger under CometBFT', () => {
     at.engine.start();
     await at.engine.ready();
     expect(first.server.connections()).toBe(4);
-    const ended = at.engine.ended();
     await first.stop();
-    await ended;
+    await at.engine.endWithin(5_000);
     expect(first.server.connections()).toBe(0);
   });
 
@@ -191,7 +190,8 @@ describe.skipIf(program === undefined)('the ledger under CometBFT', () => {
     const running = await startApplication({ store, genesis: other, socket: at.socket });
     cleanUps.push(() => running.stop());
     at.engine.start();
-    await at.engine.ended();
+    await running.failure;
+    await at.engine.endWithin(5_000);
     expect(await running.failure).toMatchObject({ code: 'genesis' });
     expect(at.engine.output).toContain('genesis time');
     expect(running.application.info().height).toBe(0n);
@@ -203,7 +203,7 @@ describe.skipIf(program === undefined)('the ledger under CometBFT', () => {
     const document = Buffer.from(encodeGenesisDocument(genesis)).toString('base64');
     const script = new URL('application-process.mjs', import.meta.url);
     let final = 0;
-    for (let life = 0; life < 4; life++) {
+    for (let life = 0; life < 5; life++) {
       const child = fork(script, [directory, at.socket, document], {
         execArgv: [],
         env: { ...process.env, NODE_OPTIONS: '' },
@@ -227,7 +227,7 @@ describe.skipIf(program === undefined)('the ledger under CometBFT', () => {
       }
       child.kill('SIGKILL');
       await gone;
-      await at.engine.ended();
+      await at.engine.endWithin(2_000);
       final += told.final;
     }
     const store = createEngineStore(openLmdbStore(directory));

@@ -228,10 +228,19 @@ export class Engine {
     });
   }
 
+  /**
+   * Waits until it has ended by itself, and ends it otherwise: when its application disappears in the middle of a
+   * block, CometBFT 0.38 may stop its services and then wait for ever for its consensus routine.
+   */
+  async endWithin(waitMs: number): Promise<void> {
+    const timer = setTimeout(() => this.#child?.kill('SIGKILL'), waitMs);
+    await this.ended();
+    clearTimeout(timer);
+  }
+
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
-    const ended = this.ended();
     this.#child?.kill(signal);
-    await ended;
+    await this.endWithin(5_000);
   }
 
   async call(
