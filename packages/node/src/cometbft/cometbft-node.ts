@@ -15,7 +15,6 @@ import type {
   QueryResult,
   Refusal,
 } from '@yilian/consensus/application';
-import { flatten } from '@yilian/consensus/bundle';
 import { encodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
 import { genesisEngineTip, type EngineTip } from '@yilian/consensus/abci/engine-tip';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
@@ -41,7 +40,11 @@ import { createTransactionVerifier } from '../verification/transaction-verifier.
 import { nameOfTransaction } from '../verification/verified-transactions.ts';
 import { createSigner, verifySignature } from '../verification/verify-signature.ts';
 import { type AbciServer, listenAbci } from './abci-server.ts';
-import { type ApplicationDriver, createApplicationDriver } from './application-driver.ts';
+import {
+  type ApplicationDriver,
+  type CommittedBlock,
+  createApplicationDriver,
+} from './application-driver.ts';
 import {
   createEngineChainStore,
   type EngineBlock,
@@ -257,33 +260,31 @@ class CometbftNode {
     void this.#engine?.stop();
   }
 
-  async #persist(
-    committed: Parameters<Parameters<typeof createApplicationDriver>[0]['persist']>[0],
-  ): Promise<void> {
-    const { block, engineTxs, hash, parentAppHash, outcomes, writes, tip } = committed;
+  async #persist(committed: CommittedBlock): Promise<void> {
+    const { block, outcomes, tip } = committed;
     const { height, timeNs, proposer, txs } = block;
-    const stored = { height, timeNs, proposer, blockId: hash, parentAppHash, engineTxs, outcomes };
-    const header = await this.#headerInTime(stored, tip);
-    await this.#chain.commitBlock({ block: stored, header, tip, writes });
+    const header = await this.#headerInTime(committed);
+    await this.#chain.commitBlock(committed, header);
     for (const tx of txs) {
       const name = nameOfTransaction(tx);
       this.#mempool.release(name);
       this.#gateway.settle(name);
     }
     if (this.#final.height + 1n === height && header !== undefined)
-      this.#publish({ ...stored, tip, header, txs });
+      this.#publish({ height, timeNs, proposer, txs, outcomes, tip, header });
     else this.#tend();
   }
 
   /** Undefined while the engine plays old blocks: its RPC opens only afterwards. */
-  async #headerInTime(block: EngineBlock, tip: EngineTip): Promise<EngineHeader | undefined> {
+  async #headerInTime(committed: CommittedBlock): Promise<EngineHeader | undefined> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), HEADER_MS_MAX);
     });
+    const { block, hash: blockId, parentAppHash, tip } = committed;
     const { lastValidators: validators, validators: nextValidators } = tip;
     const fetched = this.#headers
-      .fetch({ ...block, validators, nextValidators })
+      .fetch({ height: block.height, blockId, parentAppHash, validators, nextValidators })
       .catch(() => undefined);
     const verdict = await Promise.race([fetched, late]);
     clearTimeout(timer);
@@ -336,8 +337,7 @@ class CometbftNode {
         // oxlint-disable-next-line no-await-in-loop -- in order of height
         await this.#chain.putHeader(height, header);
       }
-      const { txs } = flatten(block.engineTxs);
-      this.#publish({ ...block, txs, header, tip: this.#tipAt(height, tip) });
+      this.#publish({ ...block, header, tip: this.#tipAt(height, tip) });
     }
   }
 
@@ -396,8 +396,8 @@ class CometbftNode {
     const header = this.#header(height);
     const block = header === undefined ? undefined : this.#chain.block(height);
     if (header === undefined || block === undefined) return undefined;
-    const { engineTxs } = block;
-    return { ...header, engineTxs, txs: flatten(engineTxs).txs };
+    const { engineTxs, txs } = block;
+    return { ...header, engineTxs, txs };
   }
 
   async #stop(): Promise<void> {

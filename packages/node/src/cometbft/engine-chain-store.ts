@@ -1,6 +1,6 @@
 /**
- * What a node beside CometBFT keeps: the application's state, the blocks as flattened lists of client
- * transactions, and, as soon as the engine can show them, the headers with their certificates. Nothing is
+ * What a node beside CometBFT keeps: the application's state, the blocks with what became of each client
+ * transaction, and, as soon as the engine can show them, the headers with their certificates. Nothing is
  * read from the engine's own store later, so it may prune.
  *
  * Order of writes for one height, and what a crash between any two of them leaves:
@@ -12,7 +12,7 @@
  *      by then. Crash before: fetched at the next start (`headerHeight` says where they end), before the
  *      height is told to anybody.
  */
-import type { Outcome, WriteBatch } from '@yilian/consensus/application';
+import type { Outcome } from '@yilian/consensus/application';
 import {
   decodeEngineTip,
   encodeEngineTip,
@@ -26,6 +26,8 @@ import {
 import { type Bytes, concatBytes, equalBytes, u64be } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
+import { flatten } from '@yilian/consensus/bundle';
+import type { CommittedBlock } from './application-driver.ts';
 import { type Entry, type KeyValueStore, StorageError } from '../storage/key-value-store.ts';
 
 /** First byte of all keys of the application, which writes it itself. */
@@ -51,6 +53,8 @@ export interface EngineBlock {
   readonly parentAppHash: Bytes;
   /** As the engine ordered them, in their frames: what the header's root covers. */
   readonly engineTxs: readonly Bytes[];
+  /** Client transactions, in the order of execution. */
+  readonly txs: readonly Bytes[];
   /** One per client transaction. */
   readonly outcomes: readonly Outcome[];
 }
@@ -69,12 +73,7 @@ export interface EngineChainStore {
   /** Says to which chain this database belongs. @throws StorageError `wrongChain` */
   initialise(genesisId: Bytes): Promise<void>;
   /** One atomic, durable step; with the header when the engine has shown it by then. */
-  commitBlock(input: {
-    readonly block: EngineBlock;
-    readonly header: EngineHeader | undefined;
-    readonly tip: EngineTip;
-    readonly writes: WriteBatch;
-  }): Promise<void>;
+  commitBlock(committed: CommittedBlock, header?: EngineHeader): Promise<void>;
   /** Drops the bodies of up to `countMax` heights below `height`, lowest first. */
   prune(height: bigint, countMax: number): Promise<void>;
   putHeader(height: bigint, header: EngineHeader): Promise<void>;
@@ -130,10 +129,10 @@ function readTipOf(store: KeyValueStore): EngineTip | undefined {
   return bytes === undefined ? undefined : readTip(bytes);
 }
 
-function encodeBlock(block: EngineBlock): Bytes {
-  const { timeNs, proposer, blockId, parentAppHash, engineTxs, outcomes } = block;
+function encodeBlock({ block, hash, parentAppHash, engineTxs, outcomes }: CommittedBlock): Bytes {
+  const { timeNs, proposer } = block;
   const codes = outcomes.map((outcome) => (outcome.ok ? null : outcome.rejection.code));
-  return encode([timeNs, proposer, blockId, parentAppHash, engineTxs, codes]);
+  return encode([timeNs, proposer, hash, parentAppHash, engineTxs, codes]);
 }
 
 function encodeHeader({ header, certificate }: EngineHeader): Bytes {
@@ -142,18 +141,17 @@ function encodeHeader({ header, certificate }: EngineHeader): Bytes {
 
 function blockFrom(height: bigint, value: Cbor): EngineBlock {
   const fields = Fields.of(value, 6);
-  return {
-    height,
-    timeNs: fields.u64(),
-    proposer: fields.bytes(32),
-    blockId: fields.bytes(32),
-    parentAppHash: fields.bytes(32),
-    engineTxs: fields.list(ANY_COUNT, (list) => list.bytes()),
-    outcomes: fields.list(ANY_COUNT, (list): Outcome => {
-      const code = list.orNull((own) => own.text());
-      return code === null ? { ok: true } : { ok: false, rejection: { code } };
-    }),
-  };
+  const timeNs = fields.u64();
+  const proposer = fields.bytes(32);
+  const blockId = fields.bytes(32);
+  const parentAppHash = fields.bytes(32);
+  const engineTxs = fields.list(ANY_COUNT, (list) => list.bytes());
+  const outcomes = fields.list(ANY_COUNT, (list): Outcome => {
+    const code = list.orNull((own) => own.text());
+    return code === null ? { ok: true } : { ok: false, rejection: { code } };
+  });
+  const { txs } = flatten(engineTxs);
+  return { height, timeNs, proposer, blockId, parentAppHash, engineTxs, txs, outcomes };
 }
 
 export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
@@ -176,11 +174,12 @@ export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
       if (!equalBytes(stored, genesisId))
         throw new StorageError('wrongChain', 'the database belongs to another chain');
     },
-    commitBlock: ({ block, header, tip, writes }) => {
+    commitBlock: (committed, header) => {
+      const { block, tip, writes } = committed;
       for (const { key } of writes.puts) assertStateKey(key);
       for (const key of writes.deletes) assertStateKey(key);
       const puts: Entry[] = [...writes.puts];
-      puts.push({ key: keyOf(BODY, block.height), value: encodeBlock(block) });
+      puts.push({ key: keyOf(BODY, block.height), value: encodeBlock(committed) });
       if (header !== undefined)
         puts.push({ key: keyOf(HEADER, block.height), value: encodeHeader(header) });
       const before = readTipOf(store)?.lastValidators;

@@ -14,11 +14,11 @@ import { encodeBundle, flatten } from '@yilian/consensus/bundle';
 import { addressOf } from '@yilian/consensus/validator-set';
 import { type Bytes, toHex, utf8 } from '@yilian/crypto/bytes';
 import { createLedger } from '@yilian/ledger/ledger';
-import { encodeGenesisDocument } from '../../src/genesis-document.ts';
+import { encodeGenesisDocument } from '@yilian/consensus/genesis';
 import { verifyBlock } from '../../src/ordering/verify-block.ts';
 import type { KeyValueStore } from '../../src/storage/key-value-store.ts';
 import { createMemoryStore } from '../../src/storage/memory-store.ts';
-import { createEngineStore } from '../../src/cometbft/engine-store.ts';
+import { createEngineChainStore, STATE_SPACE } from '../../src/cometbft/engine-chain-store.ts';
 import { createCheckPool } from '../../src/verification/check-pool.ts';
 import { createTransactionVerifier } from '../../src/verification/transaction-verifier.ts';
 import { enrolPatient, keysOf, request } from '../engine/consortium.ts';
@@ -158,8 +158,8 @@ const begun = async (
 
 /** App hash after these heights of client transactions, without engine and frames. */
 async function directAppHash(heights: readonly (readonly Bytes[])[]): Promise<string> {
-  const store = createEngineStore(createMemoryStore());
-  const ledger: Application = createLedger({ reader: store.state });
+  const store = createEngineChainStore(createMemoryStore());
+  const ledger: Application = createLedger({ reader: store.state, space: STATE_SPACE });
   const pool = createCheckPool({ workers: 0, onFailure: () => undefined });
   const verifier = createTransactionVerifier(ledger, pool);
   ledger.initChain(genesis);
@@ -171,13 +171,16 @@ async function directAppHash(heights: readonly (readonly Bytes[])[]): Promise<st
     const { outcomes } = ledger.finalizeBlock(block, verified);
     const { writes } = ledger.commit();
     const tip = { ...emptyTip(), height };
-    await store.commitBlock({ block, hash, outcomes, writes, tip });
+    const parentAppHash = new Uint8Array(32);
+    await store.commitBlock({ block, engineTxs: txs, hash, parentAppHash, outcomes, writes, tip });
   }
   await pool.close();
   return toHex(ledger.info().appHash);
 }
 
-function emptyTip(): Parameters<ReturnType<typeof createEngineStore>['commitBlock']>[0]['tip'] {
+function emptyTip(): Parameters<
+  ReturnType<typeof createEngineChainStore>['commitBlock']
+>[0]['tip'] {
   const application = createLedger({ reader: { get: () => undefined } });
   const { appHash } = application.initChain(genesis);
   return genesisEngineTip(genesis, { appHash, validators: genesis.validators });
@@ -518,7 +521,7 @@ describe('commit and the disk', () => {
 
   test('a database of another chain is not opened', async () => {
     const site = await begun();
-    const store = createEngineStore(site.store);
+    const store = createEngineChainStore(site.store);
     await expect(store.initialise(new Uint8Array(32).fill(1))).rejects.toMatchObject({
       code: 'wrongChain',
     });
@@ -530,8 +533,8 @@ describe('commit and the disk', () => {
     const block = blockOf(1n, [encodeBundle([a, b]), a]);
     await site.decide(block);
     const { store } = site.application;
-    expect(store.block(1n)).toMatchObject({ txs: [a, b, a], hash: block.hash, height: 1n });
-    expect(store.outcomes(1n)).toEqual([
+    expect(store.block(1n)).toMatchObject({ txs: [a, b, a], blockId: block.hash, height: 1n });
+    expect(store.block(1n)?.outcomes).toEqual([
       { ok: true },
       { ok: true },
       { ok: false, rejection: { code: 'duplicate' } },

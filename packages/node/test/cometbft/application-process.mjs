@@ -6,7 +6,7 @@ import { genesisId } from '@yilian/consensus/genesis';
 import { createLedger } from '@yilian/ledger/ledger';
 import { listenAbci } from '@yilian/node/cometbft/abci-server';
 import { createApplicationDriver } from '@yilian/node/cometbft/application-driver';
-import { createEngineStore } from '@yilian/node/cometbft/engine-store';
+import { createEngineChainStore } from '@yilian/node/cometbft/engine-chain-store';
 import { parseGenesisDocument } from '@yilian/node/genesis-document';
 import { openLmdbStore } from '@yilian/node/storage/lmdb-store';
 import { createCheckPool } from '@yilian/node/verification/check-pool';
@@ -15,7 +15,7 @@ import { createTransactionVerifier } from '@yilian/node/verification/transaction
 const [directory, socket, document] = process.argv.slice(2);
 const genesisDocument = new Uint8Array(Buffer.from(document, 'base64'));
 const genesis = parseGenesisDocument(genesisDocument);
-const store = createEngineStore(openLmdbStore(directory));
+const store = createEngineChainStore(openLmdbStore(directory));
 await store.initialise(genesisId(genesis));
 const application = createLedger({ reader: store.state });
 const pool = createCheckPool({ workers: 0, onFailure: () => process.exit(1) });

@@ -8,9 +8,13 @@ import type { Application } from '@yilian/consensus/application';
 import { encodeBundle } from '@yilian/consensus/bundle';
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { createLedger } from '@yilian/ledger/ledger';
-import { encodeGenesisDocument } from '../../src/genesis-document.ts';
+import { encodeGenesisDocument } from '@yilian/consensus/genesis';
 import { verifyBlock } from '../../src/ordering/verify-block.ts';
-import { createEngineStore, type EngineStore } from '../../src/cometbft/engine-store.ts';
+import {
+  createEngineChainStore,
+  type EngineChainStore,
+  STATE_SPACE,
+} from '../../src/cometbft/engine-chain-store.ts';
 import { createMemoryStore } from '../../src/storage/memory-store.ts';
 import { openLmdbStore } from '../../src/storage/lmdb-store.ts';
 import { createCheckPool } from '../../src/verification/check-pool.ts';
@@ -70,10 +74,10 @@ async function start({ directory, socket }: Site): Promise<RunningApplication> {
 }
 
 /** The state of the same blocks of client transactions, executed without any engine. */
-async function executeDirectly(store: EngineStore): Promise<Bytes> {
+async function executeDirectly(store: EngineChainStore): Promise<Bytes> {
   const memory = createMemoryStore();
-  const direct = createEngineStore(memory);
-  const ledger: Application = createLedger({ reader: direct.state });
+  const direct = createEngineChainStore(memory);
+  const ledger: Application = createLedger({ reader: direct.state, space: STATE_SPACE });
   const pool = createCheckPool({ workers: 0, onFailure: () => undefined });
   const verifier = createTransactionVerifier(ledger, pool);
   ledger.initChain(genesis);
@@ -84,15 +88,15 @@ async function executeDirectly(store: EngineStore): Promise<Bytes> {
     const block = { ...stored, votes: [], misbehaviour: [] };
     const { verified } = await verifyBlock(verifier, block);
     const { outcomes } = ledger.finalizeBlock(block, verified);
-    expect(store.outcomes(height)).toEqual(outcomes);
+    expect(store.block(height)?.outcomes).toEqual(outcomes);
     const { writes } = ledger.commit();
-    await direct.commitBlock({ block, hash: stored.hash, outcomes, writes, tip });
+    await direct.commitBlock({ ...stored, hash: stored.blockId, block, outcomes, writes, tip });
   }
   await pool.close();
   return ledger.info().appHash;
 }
 
-const countTxs = (store: EngineStore): number => {
+const countTxs = (store: EngineChainStore): number => {
   let count = 0;
   for (let height = 1n; height <= (store.tip()?.height ?? 0n); height++)
     count += store.block(height)?.txs.length ?? 0;
@@ -230,9 +234,9 @@ describe.skipIf(program === undefined)('the ledger under CometBFT', () => {
       await at.engine.endWithin(2_000);
       final += told.final;
     }
-    const store = createEngineStore(openLmdbStore(directory));
+    const store = createEngineChainStore(openLmdbStore(directory));
     expect(countTxs(store)).toBeGreaterThanOrEqual(final);
-    const ledger = createLedger({ reader: store.state });
+    const ledger = createLedger({ reader: store.state, space: STATE_SPACE });
     expect(toHex(await executeDirectly(store))).toBe(toHex(ledger.info().appHash));
     await store.close();
   });

@@ -15,8 +15,12 @@ import {
   type ApplicationDriver,
   createApplicationDriver,
 } from '../../src/cometbft/application-driver.ts';
-import { createEngineStore, type EngineStore } from '../../src/cometbft/engine-store.ts';
-import { encodeGenesisDocument } from '../../src/genesis-document.ts';
+import {
+  createEngineChainStore,
+  type EngineChainStore,
+  STATE_SPACE,
+} from '../../src/cometbft/engine-chain-store.ts';
+import { encodeGenesisDocument } from '@yilian/consensus/genesis';
 import type { LogEvent } from '../../src/logging.ts';
 import type { KeyValueStore } from '../../src/storage/key-value-store.ts';
 import { createCheckPool } from '../../src/verification/check-pool.ts';
@@ -59,7 +63,7 @@ export function genesisOf(
 
 export interface RunningApplication {
   readonly application: Application;
-  readonly store: EngineStore;
+  readonly store: EngineChainStore;
   readonly driver: ApplicationDriver;
   readonly server: AbciServer;
   readonly events: readonly LogEvent[];
@@ -76,9 +80,13 @@ export async function startApplication(input: {
   readonly pendingMax?: number;
 }): Promise<RunningApplication> {
   const { genesis } = input;
-  const store = createEngineStore(input.store);
+  const store = createEngineChainStore(input.store);
   await store.initialise(genesisId(genesis));
-  const ledger: Application = createLedger({ reader: store.state, hash: sha256 });
+  const ledger: Application = createLedger({
+    reader: store.state,
+    hash: sha256,
+    space: STATE_SPACE,
+  });
   const application = input.wrap?.(ledger) ?? ledger;
   const events: LogEvent[] = [];
   const log = (event: LogEvent): void => void events.push(event);

@@ -40,7 +40,9 @@ describe('a network made from its file', () => {
   });
 
   it('lets each operator be named apart from its institutions, and community hospitals never lead', () => {
-    const genesis = decodeGenesisDocument(readNodeFiles(join(directory, 'nodes', 'county')).genesis);
+    const genesis = decodeGenesisDocument(
+      readNodeFiles(join(directory, 'nodes', 'county')).genesis,
+    );
     expect(genesis.validators.map(({ leads }) => leads)).toEqual([true, true, true, false]);
     const { validators, settings } = parseGenesis(genesis.appState);
     expect(validators.map(({ operator }) => operator)).toEqual([
