@@ -187,7 +187,8 @@ export function engineConfigFile(config: EngineConfig): string {
     'recv_rate = 52428800',
     '',
     '[mempool]',
-    'recheck = false',
+    // A bundle of which nothing is good any more would wait for ever otherwise.
+    'recheck = true',
     'size = 20000',
     'cache_size = 50000',
     'max_tx_bytes = 131072',

@@ -2,22 +2,21 @@
  * The ledger behind an ABCI server as an operating-system process, for the kill tests: LMDB on disk, a unix
  * socket. Plain JavaScript on the built packages, since Node 20 runs no TypeScript.
  */
-import { genesisId } from '@yilian/consensus/genesis';
+import { decodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
 import { createLedger } from '@yilian/ledger/ledger';
 import { listenAbci } from '@yilian/node/cometbft/abci-server';
 import { createApplicationDriver } from '@yilian/node/cometbft/application-driver';
-import { createEngineChainStore } from '@yilian/node/cometbft/engine-chain-store';
-import { parseGenesisDocument } from '@yilian/node/genesis-document';
+import { createEngineChainStore, STATE_SPACE } from '@yilian/node/cometbft/engine-chain-store';
 import { openLmdbStore } from '@yilian/node/storage/lmdb-store';
 import { createCheckPool } from '@yilian/node/verification/check-pool';
 import { createTransactionVerifier } from '@yilian/node/verification/transaction-verifier';
 
 const [directory, socket, document] = process.argv.slice(2);
 const genesisDocument = new Uint8Array(Buffer.from(document, 'base64'));
-const genesis = parseGenesisDocument(genesisDocument);
+const genesis = decodeGenesisDocument(genesisDocument);
 const store = createEngineChainStore(openLmdbStore(directory));
 await store.initialise(genesisId(genesis));
-const application = createLedger({ reader: store.state });
+const application = createLedger({ reader: store.state, space: STATE_SPACE });
 const pool = createCheckPool({ workers: 0, onFailure: () => process.exit(1) });
 const log = (event) => process.send?.({ kind: 'event', event: event.event });
 const driver = createApplicationDriver({
