@@ -164,9 +164,10 @@ describe('the demonstration consortium', () => {
       .flatMap((text) => Object.values(JSON.parse(text) as Record<string, string | null>))
       .filter((value) => value !== null);
     expect(new Set(values).size).toBe(values.length);
-    // Only the nodes' own six kinds of key are there.
+    // Only the nodes' own seven kinds of key are there.
     expect(Object.keys(JSON.parse(seeds[0] ?? '{}') as object)).toEqual([
       'consensus',
+      'engine',
       'node',
       'nodeHpke',
       'store',
