@@ -33,6 +33,7 @@ import {
   createOrderingNode,
   type OrderingNode,
   type OrderingSettings,
+  type Submission,
 } from '@yilian/node/ordering-node';
 import { createMemoryNetwork } from '@yilian/node/peers/memory-peers';
 import { createSigner } from '@yilian/node/verification/verify-signature';
@@ -56,6 +57,7 @@ function keysOf(name: string): Keys {
 }
 
 const validators = [0, 1, 2, 3].map((index) => keysOf(`validator ${index}`));
+export const validatorSeeds: readonly Uint8Array[] = validators.map(({ seed }) => seed);
 const regulator = keysOf('regulator');
 export const doctor: Keys = keysOf('doctor');
 const hospital = keysOf('hospital');
@@ -232,6 +234,17 @@ export async function startEmbedded(
   };
 }
 
+const FULL_WAIT_MS = 20;
+
+/** A client that is told to come again comes again. */
+async function submit(node: OrderingNode, tx: Uint8Array): Promise<Submission> {
+  for (;;) {
+    const submission = await node.submit(tx);
+    if (submission.admitted || submission.rejection.code !== 'mempoolFull') return submission;
+    await new Promise((resolve) => setTimeout(resolve, FULL_WAIT_MS));
+  }
+}
+
 /**
  * Closed loop: at most `window` transactions that are not final at their entry replica. Returns
  * transactions per second.
@@ -247,7 +260,7 @@ export async function drive(
     for (let index = next++; index < txs.length; index = next++) {
       const tx = txs[index];
       if (tx === undefined) return;
-      const submission = await node.submit(tx);
+      const submission = await submit(node, tx);
       if (!submission.admitted)
         throw new Error(`a bench transaction was not admitted: ${submission.rejection.code}`);
       const outcome = await node.outcome(submission.id, 60_000);

@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<(options: BenchOptions) => 
     search: async () => (await import('./search.ts')).benchSearch,
     ledger: async () => (await import('./ledger.ts')).benchLedger,
     light: async () => (await import('./light.ts')).benchLight,
+    cometbft: async () => (await import('./cometbft.ts')).benchCometbft,
     embedded: async () => (await import('./embedded.ts')).benchEmbedded,
   };
 
