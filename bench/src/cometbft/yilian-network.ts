@@ -57,17 +57,17 @@ export async function startYilianNetwork(
   const genesis = toHex(encodeGenesisDocument(createGenesis()));
   const program = await findEngine();
   const validators = await createValidators();
-  const replicas = validators.map(() => new Replica());
-  const ofAll = <T>(act: (replica: Replica, index: number) => Promise<T>): Promise<T[]> =>
-    Promise.all(replicas.map(act));
+  const replicas = validators.map((validator) => ({ validator, replica: new Replica() }));
+  const ofAll = <T>(act: (replica: Replica) => Promise<T>): Promise<T[]> =>
+    Promise.all(replicas.map(({ replica }) => act(replica)));
   const stop = async (): Promise<void> => {
     await ofAll((replica) => replica.stop());
     rmSync(home, { recursive: true, force: true });
   };
   try {
     const started = await Promise.all(
-      validators.map(({ name, consensusSeed, engineSeed, config }, index) =>
-        replicas[index]?.ask(
+      replicas.map(({ replica, validator: { name, consensusSeed, engineSeed, config } }) =>
+        replica.ask(
           {
             kind: 'start',
             options: {
@@ -89,8 +89,8 @@ export async function startYilianNetwork(
     );
     return {
       pids: {
-        application: replicas.map(({ pid }) => pid),
-        engine: started.map((each) => each?.enginePid ?? 0),
+        application: replicas.map(({ replica }) => replica.pid),
+        engine: started.map(({ enginePid }) => enginePid),
       },
       prepare: async (count) => {
         const share = Math.ceil(count / replicas.length);

@@ -7,6 +7,8 @@
  * - AD-2 What was found good within a bundle that was refused, or ahead of its bundle, is not asked about
  *   again before the next commit: the application would call it a duplicate of itself.
  * - AD-3 A bundle that waits already stays as long as one item is still good: a proposer leaves out the rest.
+ *   Nothing else ever removes what a proposer leaves out, so CometBFT's `recheck` is on; it asks after every
+ *   block and waits for the answers, so a recheck goes before all that is new, and ends at the first good item.
  * - AD-4 Beyond `pendingMax` client transactions under way a new one is refused at once, unverified. The
  *   engine's Commit waits for all of them; others have the transaction, and its entry node sends it again.
  */
@@ -57,6 +59,8 @@ class AdmissionLane implements Admission {
   readonly #order: CallOrder;
   readonly #settings: AdmissionSettings;
   #waiting: Job[] = [];
+  /** AD-3 */
+  #rechecks: Job[] = [];
   #pending = 0;
   #slices = 0;
   #stopped = false;
@@ -99,7 +103,8 @@ class AdmissionLane implements Admission {
 
   stop(): void {
     this.#stopped = true;
-    for (const { settle } of this.#waiting.splice(0)) settle(refusedAs('unavailable'));
+    for (const { settle } of [...this.#rechecks.splice(0), ...this.#waiting.splice(0)])
+      settle(refusedAs('unavailable'));
   }
 
   #enter(txs: readonly Bytes[], mode: Job['mode']): Promise<AdmissionRefusal | undefined> {
@@ -109,7 +114,8 @@ class AdmissionLane implements Admission {
       return Promise.resolve(refusedAs('mempoolFull'));
     this.#pending += txs.length;
     const done = new Promise<AdmissionRefusal | undefined>((settle, fail) => {
-      this.#waiting.push({ txs, mode, settle, fail });
+      const queue = mode === 'recheck' ? this.#rechecks : this.#waiting;
+      queue.push({ txs, mode, settle, fail });
     });
     const leave = (): void => {
       this.#pending -= txs.length;
@@ -120,7 +126,7 @@ class AdmissionLane implements Admission {
   }
 
   #startSlices(): void {
-    while (this.#slices < SLICES_UNDER_WAY && this.#waiting.length > 0) {
+    while (this.#slices < SLICES_UNDER_WAY && this.#waiting.length + this.#rechecks.length > 0) {
       this.#slices += 1;
       void this.#runSlice();
     }
@@ -140,6 +146,7 @@ class AdmissionLane implements Admission {
   }
 
   #takeSlice(): readonly Job[] {
+    if (this.#rechecks.length > 0) return this.#rechecks.splice(0);
     let count = 0;
     let end = 0;
     for (const { txs } of this.#waiting) {
@@ -191,13 +198,12 @@ class AdmissionLane implements Admission {
   /** AD-3 */
   #recheck(txs: readonly Bytes[]): AdmissionRefusal | undefined {
     let refusal: AdmissionRefusal | undefined;
-    let isWanted = false;
     for (const [index, tx] of txs.entries()) {
       const outcome = this.#application.checkTransaction(tx, 'recheck', NOTHING);
-      if (outcome.ok) isWanted = true;
-      else refusal ??= refusedAs(outcome.rejection.code, index);
+      if (outcome.ok) return undefined;
+      refusal ??= refusedAs(outcome.rejection.code, index);
     }
-    return isWanted ? undefined : refusal;
+    return refusal;
   }
 }
 

@@ -237,6 +237,7 @@ class CometbftNode {
     const engine = startEngine(this.#options.program, this.#home.path);
     const startedMs = performance.now();
     this.#engine = engine;
+    this.#gateway.lost();
     this.#log({ level: 'info', event: 'engineStarted', pid: engine.pid ?? 0 });
     void engine.ended.then(({ code, signal }) => {
       if (this.#stopping !== undefined) return;

@@ -5,7 +5,8 @@
  * the item at fault is told, the rest goes again.
  *
  * Whoever was told `admitted` is answered for until the transaction is final or can never be: the engine
- * keeps its mempool in memory, so what is not final after a while is checked and sent again.
+ * keeps its mempool in memory, so everything is checked and sent again when the engine has been started again, and what is
+ * not final after a long while in any case. Not sooner: under overload the queue itself is long.
  */
 import type { Refusal } from '@yilian/consensus/application';
 import { BUNDLE_BYTES_MAX, BUNDLE_COUNT_MAX, encodeBundle } from '@yilian/consensus/bundle';
@@ -24,7 +25,7 @@ export interface GatewaySettings {
 export const DEFAULT_GATEWAY: GatewaySettings = {
   lingerMs: 20,
   bundleCountMax: BUNDLE_COUNT_MAX,
-  resendMs: 10_000,
+  resendMs: 60_000,
 };
 
 export interface Gateway {
@@ -32,7 +33,9 @@ export interface Gateway {
   send(name: string, tx: Bytes): Promise<Refusal | undefined>;
   /** It is final, or refused for good. */
   settle(name: string): void;
-  /** Sends again what has waited for long. `check`: as `checkAhead`; `drop`: it can never become final. */
+  /** The engine has lost its mempool. */
+  lost(): void;
+  /** Sends again what was lost or has waited for long. `check`: as `checkAhead`; `drop`: it can never become final. */
   resend(
     check: (tx: Bytes) => Promise<Refusal | undefined>,
     drop: (name: string, refusal: Refusal) => void,
@@ -71,7 +74,7 @@ class BundlingGateway implements Gateway {
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
-  readonly #unsettled = new Map<string, { readonly tx: Bytes; sentMs: number }>();
+  readonly #unsettled = new Map<string, { readonly tx: Bytes; dueMs: number }>();
 
   constructor(rpc: EngineRpc, settings: GatewaySettings, nowMs: () => number) {
     this.#rpc = rpc;
@@ -83,7 +86,8 @@ class BundlingGateway implements Gateway {
     if (this.#closed) return Promise.resolve({ code: 'unavailable' });
     return new Promise((resolve) => {
       const answer = (refusal: Refusal | undefined): void => {
-        if (refusal === undefined) this.#unsettled.set(name, { tx, sentMs: this.#nowMs() });
+        const dueMs = this.#nowMs() + this.#settings.resendMs;
+        if (refusal === undefined) this.#unsettled.set(name, { tx, dueMs });
         resolve(refusal);
       };
       this.#enqueue({ name, tx, answer });
@@ -94,20 +98,26 @@ class BundlingGateway implements Gateway {
     this.#unsettled.delete(name);
   }
 
+  lost(): void {
+    for (const entry of this.#unsettled.values()) entry.dueMs = this.#nowMs();
+  }
+
   async resend(
     check: (tx: Bytes) => Promise<Refusal | undefined>,
     drop: (name: string, refusal: Refusal) => void,
   ): Promise<void> {
+    if (this.#closed) return;
     const now = this.#nowMs();
-    const old = Array.from(this.#unsettled).filter(
-      ([, { sentMs }]) => now - sentMs >= this.#settings.resendMs,
-    );
+    const old = Array.from(this.#unsettled).filter(([, { dueMs }]) => dueMs <= now);
     for (const [name, entry] of old) {
-      entry.sentMs = now;
+      entry.dueMs = now + this.#settings.resendMs;
       // oxlint-disable-next-line no-await-in-loop -- an old transaction is in no hurry; new ones go first
       const refusal = await check(entry.tx);
       if (refusal === undefined) {
-        this.#enqueue({ name, tx: entry.tx, answer: () => undefined });
+        const answer = (again: Refusal | undefined): void => {
+          if (again !== undefined) entry.dueMs = this.#nowMs() + AGAIN_MS;
+        };
+        this.#enqueue({ name, tx: entry.tx, answer });
       } else if (!TRY_LATER.has(refusal.code)) {
         this.#unsettled.delete(name);
         drop(name, refusal);
@@ -172,7 +182,7 @@ class BundlingGateway implements Gateway {
     const code = WORD.test(answered.log) ? answered.log : 'unavailable';
     const atFault = items[answered.index];
     // When the node itself cannot take it, no item is at fault.
-    if (atFault === undefined || TRY_LATER.has(code)) {
+    if (atFault === undefined || NODE_BUSY.has(code)) {
       for (const { answer } of items) answer({ code });
       return;
     }
@@ -182,8 +192,12 @@ class BundlingGateway implements Gateway {
   }
 }
 
-/** Says nothing about the transaction; `duplicate`: the application has it among what waits. */
-const TRY_LATER: ReadonlySet<string> = new Set(['mempoolFull', 'unavailable', 'duplicate']);
+/** Says nothing about the transactions. */
+const NODE_BUSY: ReadonlySet<string> = new Set(['mempoolFull', 'unavailable']);
+/** Of a transaction that was admitted before, `duplicate` says that the application has it among what waits. */
+const TRY_LATER: ReadonlySet<string> = new Set([...NODE_BUSY, 'duplicate']);
+/** After a resending that the engine could not take. */
+const AGAIN_MS = 1_000;
 
 export function createGateway(input: {
   readonly rpc: EngineRpc;
