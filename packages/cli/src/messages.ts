@@ -107,7 +107,14 @@ const MESSAGES = {
   passphrase: { en: 'passphrase: ', zh: '口令：' },
   // what to do next
   nextUsage: { en: 'run `yilian help` for the commands', zh: '运行 `yilian help` 查看命令' },
-  nextConnect: { en: 'run `yilian connect URL` first', zh: '请先运行 `yilian connect URL`' },
+  nextConnect: {
+    en: 'run `yilian connect URL|FILE` first',
+    zh: '请先运行 `yilian connect URL|FILE`',
+  },
+  nextConsortium: {
+    en: 'name the page of a demonstration, or the consortium.json that `yilian network init` wrote',
+    zh: '请给出演示页面的地址，或 `yilian network init` 生成的 consortium.json',
+  },
   nextKeys: {
     en: 'run `yilian keys create` first, or name the keyring by --as',
     zh: '请先运行 `yilian keys create`，或用 --as 指定密钥环',

@@ -1,5 +1,6 @@
 /** Who I am: connection, keys, enrolment, recovery, status. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { type DemoConsortium, demoConsortium } from '@yilian/api/documents';
 import { fetchConsortium } from '@yilian/client/demo-consortium';
 import { enrolMember, enrolPatient } from '@yilian/client/enrolment';
 import { NetworkError, ProblemError } from '@yilian/client/failure';
@@ -23,10 +24,30 @@ import { publicKey } from '@yilian/crypto/signature';
 import type { Command } from '../command.ts';
 import { readAnchor } from './anchor.ts';
 import { EXIT, UsageError } from '../exit-code.ts';
+import type { Session } from '../session.ts';
+
+/** What `network init` wrote for its people. @throws UsageError */
+function readConsortium(path: string): DemoConsortium {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    throw new UsageError(`${path} cannot be read, or is no JSON`, 'nextConsortium');
+  }
+  const parsed = demoConsortium.safeParse(value);
+  if (!parsed.success) throw new UsageError(`${path} describes no consortium`, 'nextConsortium');
+  return parsed.data;
+}
+
+async function findConsortium(session: Session, place: string): Promise<DemoConsortium> {
+  if (existsSync(place)) return readConsortium(place);
+  if (/^https?:\/\//.test(place)) return fetchConsortium(session.platform, place);
+  throw new UsageError(`${place} is neither a file nor an http address`, 'nextConsortium');
+}
 
 const connect: Command = {
   name: 'connect',
-  usage: 'connect URL [--anchor TEXT|FILE]',
+  usage: 'connect URL|FILE [--anchor TEXT|FILE]',
   summary: { en: 'remember a consortium and its trust anchor', zh: '记住一个联盟及其信任锚' },
   options: { anchor: { type: 'string' } },
   run: async (session, options) => {
@@ -34,7 +55,7 @@ const connect: Command = {
     // Before anything is fetched: a wrong anchor is wrong without a network too.
     const given = wished === undefined ? undefined : readAnchor(wished);
     if (given !== undefined) checkAnchorAge(given, session.platform.nowMs());
-    const consortium = await fetchConsortium(session.platform, options.argument(0, 'URL'));
+    const consortium = await findConsortium(session, options.argument(0, 'URL or FILE'));
     const found = trustAnchorFromHex(consortium.anchor);
     if (given !== undefined) checkSameChain(given, found);
     const anchor = given ?? found;
