@@ -29,6 +29,7 @@ import { ConfigError } from './json-fields.ts';
 import { type HttpServer, createHttpServer } from './http/http-server.ts';
 import type { NodeServices } from './http/node-services.ts';
 import { createRateLimit } from './http/rate-limit.ts';
+import { ConfigError } from './json-fields.ts';
 import { type LogEvent, type Logger, logEvent } from './logging.ts';
 import { type Metrics, createMetrics } from './metrics.ts';
 import { type OrderingNode, createOrderingNode } from './ordering-node.ts';

@@ -52,11 +52,12 @@ import {
   type EngineHeader,
   STATE_SPACE,
 } from './engine-chain-store.ts';
-import { openEngineHome, type EngineHome } from './engine-home.ts';
+import { type EngineHome, openEngineHome, SignStateMissingError } from './engine-home.ts';
 import { type EngineProcess, startEngine } from './engine-process.ts';
 import { createEngineRpc, type EngineRpc } from './engine-rpc.ts';
 import type { EngineProgram } from './find-engine.ts';
 import { createGateway, type Gateway, type GatewaySettings } from './gateway.ts';
+import { endOrphanEngines } from './orphan-engine.ts';
 import { createHeaderSource, type HeaderSource, lightSetOf } from './header-source.ts';
 
 export interface CometbftNodeOptions {
@@ -212,7 +213,7 @@ class CometbftNode {
       log: this.#log,
       onFailure: (error) => this.#halt(error),
     });
-    this.#startEngine(0);
+    await this.#startEngine(0);
     this.#timer = setInterval(() => this.#tend(), TEND_MS);
     this.#timer.unref();
   }
@@ -231,27 +232,46 @@ class CometbftNode {
     return { ...tip, height, lastValidators };
   }
 
-  #startEngine(attempt: number): void {
+  /** @throws SignStateMissingError, OrphanEngineError, or the system's error when the disk takes nothing */
+  async #startEngine(attempt: number): Promise<void> {
     if (this.#stopping !== undefined || this.#halted !== undefined) return;
-    this.#home.prepare();
+    const orphans = await endOrphanEngines(this.#home.path);
+    if (this.#stopping !== undefined) return;
+    for (const pid of orphans) this.#log({ level: 'warn', event: 'orphanEngineEnded', pid });
+    this.#home.prepare((this.#chain.tip()?.height ?? 0n) > 0n);
     const engine = startEngine(this.#options.program, this.#home.path);
     const startedMs = performance.now();
     this.#engine = engine;
     this.#gateway.lost();
     this.#log({ level: 'info', event: 'engineStarted', pid: engine.pid ?? 0 });
-    void engine.ended.then(({ code, signal }) => {
+    void engine.ended.then(({ code, signal, reason }) => {
       if (this.#stopping !== undefined) return;
-      const isSteady = performance.now() - startedMs > STEADY_MS;
-      const next = isSteady ? 0 : Math.min(attempt, RESTART_MS.length - 1);
       this.#log({
         level: 'error',
         event: 'engineEnded',
         code: code ?? -1,
         signal: signal ?? '',
+        reason,
         log: join(this.#home.path, 'engine.log'),
       });
-      setTimeout(() => this.#startEngine(next + 1), RESTART_MS[next] ?? RESTART_MS[0]).unref();
+      const isSteady = performance.now() - startedMs > STEADY_MS;
+      this.#restartEngine(isSteady ? 0 : attempt);
     });
+  }
+
+  /** Sooner after the first failures, later after many: what ails an engine may pass (a full disk, a port). */
+  #restartEngine(attempt: number): void {
+    const ms = RESTART_MS[Math.min(attempt, RESTART_MS.length - 1)] ?? RESTART_MS[0];
+    setTimeout(() => {
+      this.#startEngine(attempt + 1).catch((error: unknown) => {
+        if (error instanceof SignStateMissingError) {
+          this.#halt(error);
+          return;
+        }
+        this.#log({ level: 'error', event: 'engineNotStarted', reason: String(error) });
+        this.#restartEngine(attempt + 1);
+      });
+    }, ms).unref();
   }
 
   #halt(error: unknown): void {
@@ -486,20 +506,24 @@ function refused(code: string): Submission {
 
 /**
  * Opens the disk, serves the application, starts the engine.
- * @throws StorageError when the disk is damaged, belongs to another chain or is in use; SocketPathError
+ * @throws StorageError when the disk is damaged, belongs to another chain or is in use; SocketPathError;
+ * SignStateMissingError; OrphanEngineError
  */
 export async function createCometbftNode(options: CometbftNodeOptions): Promise<OrderingNode> {
   useNativeSha256(sha256);
   const unlock = lockDirectory(options.directory);
   let store: KeyValueStore | undefined;
+  let node: CometbftNode | undefined;
   try {
     store = openLmdbStore(join(options.directory, 'chain'));
-    const node = new CometbftNode(options, store, unlock);
+    node = new CometbftNode(options, store, unlock);
     await node.start();
     return node.toOrderingNode();
   } catch (error) {
-    await store?.close();
-    unlock();
+    if (node === undefined) {
+      await store?.close();
+      unlock();
+    } else await node.toOrderingNode().stop();
     throw error;
   }
 }

@@ -2,7 +2,7 @@
  * The folder of the node's own CometBFT: what it needs is written at each start, except what says what its
  * key has signed, which is written once and never touched again.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Genesis } from '@yilian/consensus/application';
@@ -20,12 +20,32 @@ import {
 /** `sun_path` less its end and the longest name below. */
 const SOCKET_FOLDER_BYTES_MAX = 90;
 
+const SIGN_STATE = 'data/priv_validator_state.json';
+
+/** What the key has signed is not known any more: nothing may be signed with it. */
+export class SignStateMissingError extends Error {
+  readonly code = 'signStateMissing';
+
+  constructor(path: string) {
+    super(
+      `${path} is missing, and this node has taken part in its chain: it says what the consensus key has ` +
+        'signed, and without it the key could sign a second block at one height. Put the file back from this ' +
+        'machine’s own disk if you have it. If it is lost, never make a new one: have the key replaced ' +
+        'by the consortium, or join as an observer (docs/operations.md).',
+    );
+    this.name = 'SignStateMissingError';
+  }
+}
+
 export interface EngineHome {
   readonly path: string;
   readonly applicationSocket: string;
   readonly rpcSocket: string;
-  /** Writes the configuration; the sockets of a process that is gone are taken away. */
-  prepare(): void;
+  /**
+   * Writes the configuration; the sockets of a process that is gone are taken away.
+   * @throws SignStateMissingError when `hasBlocks`, or the engine has, and what the key signed is not there
+   */
+  prepare(hasBlocks: boolean): void;
   /** Removes what lies outside `path`. */
   release(): void;
 }
@@ -62,7 +82,15 @@ export function openEngineHome(options: EngineHomeOptions): EngineHome {
     path,
     applicationSocket,
     rpcSocket,
-    prepare: () => {
+    prepare: (hasBlocks) => {
+      const signState = join(path, SIGN_STATE);
+      if (!existsSync(signState)) {
+        if (hasBlocks || existsSync(join(path, 'data', 'blockstore.db')))
+          throw new SignStateMissingError(signState);
+        // Whole or not at all: an engine that finds half of it does not start.
+        write(`${SIGN_STATE}.part`, freshSignStateFile());
+        renameSync(`${signState}.part`, signState);
+      }
       const config: EngineConfig = {
         name: options.name,
         applicationAddress: `unix://${applicationSocket}`,
@@ -76,8 +104,6 @@ export function openEngineHome(options: EngineHomeOptions): EngineHome {
       write('config/genesis.json', genesisFile(options.genesis));
       write('config/node_key.json', nodeKeyFile(options.engineSeed));
       write('config/priv_validator_key.json', validatorKeyFile(options.consensusSeed));
-      const signState = 'data/priv_validator_state.json';
-      if (!existsSync(join(path, signState))) write(signState, freshSignStateFile());
       rmSync(rpcSocket, { force: true });
     },
     release: () => {

@@ -1,20 +1,25 @@
-/**
- * The `cometbft` process beside a node: started with its home, watched, stopped. When its application is
- * killed it ends itself, or hangs while it does so (seen with v0.38.25), and then holds database and port;
- * so who starts one ends what was left of the one before.
- */
+/** The `cometbft` process beside a node: started with its home, watched, stopped. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { EngineProgram } from './find-engine.ts';
 
 const STOP_MS_MAX = 10_000;
 const LOG_BYTES_MAX = 64 * 1024 * 1024;
+const LAST_BYTES = 16 * 1024;
+const REASON_CHARACTERS_MAX = 400;
+
+export interface EngineEnd {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** What it said last, as far as it says why. */
+  readonly reason: string;
+}
 
 export interface EngineProcess {
   readonly pid: number | undefined;
   /** Resolves when it has ended, with what ended it. */
-  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null }>;
+  readonly ended: Promise<EngineEnd>;
   /** SIGTERM, then SIGKILL after ten seconds. */
   stop(): Promise<void>;
 }
@@ -28,34 +33,47 @@ function openLog(path: string): number {
   return openSync(path, 'a', 0o600);
 }
 
-const PID_FILE = 'engine.pid';
-
-/** Process ids are given out again: only one that runs on this very home is meant. */
-function endLeftOver(home: string): void {
+/** The end of a file from `start` on. */
+function tailOf(path: string, start: number): string {
+  let file: number | undefined;
   try {
-    const pid = Number(readFileSync(join(home, PID_FILE), 'utf8'));
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-    if (command.includes('start') && command.includes(home)) process.kill(pid, 'SIGKILL');
+    file = openSync(path, 'r');
+    const from = Math.max(start, statSync(path).size - LAST_BYTES);
+    const bytes = Buffer.alloc(LAST_BYTES);
+    return bytes.toString('utf8', 0, readSync(file, bytes, 0, LAST_BYTES, from));
   } catch {
-    // Nothing was left, or this system does not tell.
+    return '';
+  } finally {
+    if (file !== undefined) closeSync(file);
   }
+}
+
+/**
+ * The line that tells an operator most: a panic, else what the program printed as it left, else the last
+ * error that it logged.
+ */
+export function reasonIn(said: string): string {
+  const lines = said.split('\n').filter((line) => line.trim() !== '');
+  const panic = lines.findLast((line) => /^panic: |CONSENSUS FAILURE/.test(line));
+  const plain = lines.findLast((line) => /^(ERROR:|failed to|error )/i.test(line));
+  return (panic ?? plain ?? lines.at(-1) ?? '').slice(0, REASON_CHARACTERS_MAX);
 }
 
 /** `home` holds `config/` and `data/`; the log is `engine.log` there. */
 export function startEngine(program: EngineProgram, home: string): EngineProcess {
-  endLeftOver(home);
-  const log = openLog(join(home, 'engine.log'));
+  const logPath = join(home, 'engine.log');
+  const log = openLog(logPath);
+  const start = statSync(logPath).size;
   const child: ChildProcess = spawn(program.path, ['start', '--home', home], {
     stdio: ['ignore', log, log],
   });
   closeSync(log);
-  if (child.pid !== undefined) writeFileSync(join(home, PID_FILE), String(child.pid));
-  const ended = new Promise<{ readonly code: number | null; readonly signal: string | null }>(
-    (resolve) => {
-      child.once('error', () => resolve({ code: null, signal: null }));
-      child.once('exit', (code, signal) => resolve({ code, signal }));
-    },
-  );
+  const ended = new Promise<EngineEnd>((resolve) => {
+    child.once('error', ({ message }) => resolve({ code: null, signal: null, reason: message }));
+    child.once('exit', (code, signal) => {
+      resolve({ code, signal, reason: reasonIn(tailOf(logPath, start)) });
+    });
+  });
   return {
     pid: child.pid,
     ended,
