@@ -590,6 +590,53 @@ const REJECTION: Record<RejectionCode, Row> = {
   reportRepeated: ['The report says a thing twice.', '报告内容重复。', 'update'],
   notANode: ['The accused is not a node.', '被指控者不是节点。', 'input'],
   evidenceKnown: ['This evidence was judged already.', '该证据已有裁定。', 'done'],
+  epochPassed: [
+    'The validators have changed since this was written.',
+    '撰写之后验证者已变更。',
+    'input',
+  ],
+  validatorsUnordered: [
+    'The validators are not in the order of their keys, or one is named twice.',
+    '验证者未按公钥排序，或有重复。',
+    'input',
+  ],
+  powerNotAllowed: [
+    'A voting power is not allowed: 1 for everybody in mode "equal", at least 1 in mode "stake".',
+    '投票权不合规：equal 模式下均为 1，stake 模式下至少为 1。',
+    'input',
+  ],
+  leadersTooFew: [
+    'More than a third of the voting power must be of hospitals that lead.',
+    '出块医院的投票权必须超过三分之一。',
+    'input',
+  ],
+  operatorTooStrong: [
+    'One operator would hold a third of the voting power or more.',
+    '某运营方将持有三分之一或以上的投票权。',
+    'input',
+  ],
+  changeTooLarge: [
+    'A third of the voting power or more would change at once: do it in steps.',
+    '一次变更达到或超过三分之一的投票权，请分步进行。',
+    'input',
+  ],
+  validatorsUnchanged: ['Nothing would change.', '没有任何变更。', 'done'],
+  changeUnknown: [
+    'This change of validators does not wait for approval (any more).',
+    '该验证者变更（已）不在等待批准。',
+    'input',
+  ],
+  changeLapsed: [
+    'The change of validators has lapsed: the regulator must put it to the vote again.',
+    '该验证者变更已过期，需由监管方重新提出。',
+    'regulator',
+  ],
+  notAValidator: [
+    'The key is no validator of this chain and is not to become one.',
+    '该公钥不是本链的验证者，也不在拟议名单中。',
+    'input',
+  ],
+  alreadyApproved: ['This key has approved already.', '该公钥已批准。', 'done'],
 };
 
 /** A failure in words. */

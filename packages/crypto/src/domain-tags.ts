@@ -13,6 +13,8 @@ export const DOMAIN_TAGS = {
   visitAuthorisation: 'YILIAN-V1-VISIT-AUTHORISATION', // [tag, chainId, pid, institution]
   storageAttestation: 'YILIAN-V1-STORAGE-ATTESTATION', // [tag, chainId, headerHash, digest, length]
   authorSignature: 'YILIAN-V1-AUTHOR-SIGNATURE', // [tag, chainId, pid, sectionRoot, authorKey, time]
+  validatorChange: 'YILIAN-V1-VALIDATOR-CHANGE', // [tag, chainId, epoch, mode, [[key, institution, operator, power, leads]…]]
+  misbehaviour: 'YILIAN-V1-MISBEHAVIOUR', // [tag, chainId, institution, kind, height]
   certificateSignature: 'YILIAN-V1-CERTIFICATE-SIGNATURE', // [tag, chainId, certificate content]
   certificateRequest: 'YILIAN-V1-CERTIFICATE-REQUEST', // [tag, chainId, request content]
   certificateHash: 'YILIAN-V1-CERTIFICATE-HASH', // [tag, chainId, certificate bytes]

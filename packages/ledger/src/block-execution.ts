@@ -2,15 +2,17 @@
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { HashFunction } from '@yilian/crypto/merkle';
 import type { InspectionResult } from './admission.ts';
+import { parseGovernedValidators, validatorUpdates } from './contracts/governance/validators.ts';
 import { type BlockContext, type Execution, executeTransaction, useUpId } from './execution.ts';
 import { HEIGHTS_KEPT, dropUndo, writeUndo } from './history.ts';
 import { type LedgerMeta, putMeta } from './ledger-meta.ts';
-import type { Outcome, Verified } from './ledger-port.ts';
+import type { Misbehaviour, Outcome, Validator, Verified } from './ledger-port.ts';
+import { recordMisbehaviour } from './misbehaviour.ts';
 import { dropExpired, scheduleDrops } from './live-ids.ts';
 import { encodeLogLeaf, grantOfFact } from './log-leaf.ts';
 import { appendToLog } from './log.ts';
-import { type StateChange, updateStateTree } from './state-tree.ts';
-import { State, lookups, putPosition } from './state.ts';
+import { type StateChange, updateStateTree, valueKey } from './state-tree.ts';
+import { State, lookups, putPosition, stateKeys } from './state.ts';
 import type { ParsedTransaction } from './transaction-codec.ts';
 import { type Overlay, keyToBytes, numberKey } from './store.ts';
 
@@ -68,16 +70,34 @@ function logTransaction(
   });
 }
 
-/** Everything a block changes is in `overlay` afterwards. A block without executed transactions changes neither root. */
+/** What the engine must know of a change of validators in this block. */
+function changedValidators(overlay: Overlay): readonly Validator[] {
+  const key = valueKey(stateKeys.validators());
+  const after = overlay.changes().get(key);
+  const before = overlay.original(key);
+  if (after === undefined || before === undefined) return [];
+  const { validators } = parseGovernedValidators(before);
+  return validatorUpdates(validators, parseGovernedValidators(after).validators);
+}
+
+/**
+ * Everything a block changes is in `overlay` afterwards. A block without executed transactions and new
+ * misbehaviour changes neither root.
+ */
 export function executeBlock(input: {
   readonly overlay: Overlay;
   readonly meta: LedgerMeta;
   readonly context: BlockContext;
   readonly inspected: readonly InspectionResult[];
+  readonly misbehaviour: readonly Misbehaviour[];
   readonly verified: Verified;
   readonly hash: HashFunction;
-}): { readonly outcomes: readonly Outcome[]; readonly meta: LedgerMeta } {
-  const { overlay, meta, context, inspected, verified, hash } = input;
+}): {
+  readonly outcomes: readonly Outcome[];
+  readonly meta: LedgerMeta;
+  readonly validatorUpdates: readonly Validator[];
+} {
+  const { overlay, meta, context, inspected, misbehaviour, verified, hash } = input;
   const { height } = context;
   const state = new State(overlay);
   const outcomes: Outcome[] = [];
@@ -92,6 +112,15 @@ export function executeBlock(input: {
     leaves.push(logTransaction(overlay, state, execution, { height, index, position }));
     executed.push(execution.inspected.transaction);
   }
+
+  const { chainId } = meta;
+  const reported = {
+    chainId,
+    height,
+    index: inspected.length,
+    position: meta.parts.logSize + leaves.length,
+  };
+  leaves.push(...recordMisbehaviour(state, misbehaviour, reported));
 
   let { parts, stateSize, dropCursor } = meta;
   if (leaves.length > 0) {
@@ -108,5 +137,5 @@ export function executeBlock(input: {
   dropUndo(overlay, height - HEIGHTS_KEPT);
   const next = { ...meta, height, time: context.time, parts, stateSize, dropCursor };
   putMeta(overlay, next);
-  return { outcomes, meta: next };
+  return { outcomes, meta: next, validatorUpdates: changedValidators(overlay) };
 }

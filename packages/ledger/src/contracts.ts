@@ -7,6 +7,8 @@ import { nodeReport } from './contracts/consent/node-report.ts';
 import { recordAccess } from './contracts/consent/record-access.ts';
 import { requestAccess } from './contracts/consent/request-access.ts';
 import { revokeAccess } from './contracts/consent/revoke-access.ts';
+import { approveValidators } from './contracts/governance/approve-validators.ts';
+import { changeValidators } from './contracts/governance/change-validators.ts';
 import { enrolMember } from './contracts/members/enrol-member.ts';
 import { publishNodeKey } from './contracts/members/publish-node-key.ts';
 import { recordVerdict } from './contracts/members/record-verdict.ts';
@@ -39,6 +41,8 @@ export const CONTRACTS: {
   recordAccess,
   nodeReport,
   acknowledgeErasure,
+  changeValidators,
+  approveValidators,
 };
 
 export function isTransactionType(value: unknown): value is TransactionType {

@@ -1,6 +1,13 @@
 /** The ledger's genesis document: who is there from the beginning. It travels as the chain's `appState`. */
-import { type Bytes, CodecError } from '@yilian/crypto/bytes';
+import { type Bytes, CodecError, compareBytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
+import {
+  type GovernedValidators,
+  POWER_MAX,
+  VALIDATORS_MAX,
+  type ValidatorEntry,
+  putValidators,
+} from './contracts/governance/validators.ts';
 import {
   type MemberDescription,
   addMember,
@@ -9,6 +16,7 @@ import {
 } from './contracts/members/member.ts';
 import { Fields } from '@yilian/crypto/fields';
 import { deriveMemberId } from './ids.ts';
+import type { Validator } from './ledger-port.ts';
 import { type Settings, encodeSettings } from './settings.ts';
 import { type State, stateKeys } from './state.ts';
 
@@ -61,12 +69,42 @@ export function parseGenesis(bytes: Bytes): GenesisState {
   return { chainId, members, validators, settings };
 }
 
-/** Writes the first state. @throws CodecError when a key occurs twice */
-export function applyGenesis(state: State, genesis: GenesisState): void {
+/** The first set: who orders is the chain's genesis to say, whose each is, the ledger's. @throws CodecError */
+function genesisValidators(
+  genesis: GenesisState,
+  ordering: readonly Validator[],
+): GovernedValidators {
+  if (ordering.length > VALIDATORS_MAX)
+    throw new CodecError('malformed', `a chain has at most ${VALIDATORS_MAX} validators`);
+  const validators = ordering
+    .map(({ key, power, leads }): ValidatorEntry => {
+      const named = genesis.validators.find((each) => equalBytes(each.consensusKey, key));
+      if (named === undefined)
+        throw new CodecError('malformed', 'the genesis does not say whose validator a key is');
+      if (power < 1n || power > BigInt(POWER_MAX))
+        throw new CodecError('malformed', 'a validator of the genesis has no possible power');
+      const { institution, operator } = named;
+      return { key, institution, operator, power: Number(power), leads };
+    })
+    .sort((a, b) => compareBytes(a.key, b.key));
+  const mode = validators.every(({ power }) => power === 1) ? 'equal' : 'stake';
+  return { epoch: 0, mode, validators };
+}
+
+/**
+ * Writes the first state. `ordering`: the validators of the chain's genesis document.
+ * @throws CodecError when a key occurs twice or a validator is nobody's
+ */
+export function applyGenesis(
+  state: State,
+  genesis: GenesisState,
+  ordering: readonly Validator[],
+): void {
   for (const member of genesis.members) {
     if (state.has(stateKeys.memberKey(member.key)))
       throw new CodecError('malformed', 'two members of the genesis have one key');
     addMember(state, { ...member, id: deriveMemberId(genesis, member.key), status: 'active' });
   }
   state.put(stateKeys.settings(), encodeSettings(genesis.settings));
+  putValidators(state, genesisValidators(genesis, ordering));
 }

@@ -40,11 +40,21 @@ export interface Genesis {
   readonly appState: Bytes;
 }
 
+/** What the engine has proof of. */
+export interface Misbehaviour {
+  readonly kind: string;
+  /** First 20 bytes of SHA-256 of the consensus key. */
+  readonly address: Bytes;
+  /** At which it happened. */
+  readonly height: bigint;
+}
+
 /** The part of a block that the ledger reads. */
 export interface Block {
   readonly height: bigint;
   readonly timeNs: bigint;
   readonly txs: readonly Bytes[];
+  readonly misbehaviour: readonly Misbehaviour[];
 }
 
 export interface FinalizedBlock {

@@ -160,7 +160,7 @@ export function createLedger(options: LedgerOptions): Ledger {
       const document = parseGenesis(genesis.appState);
       if (document.chainId !== genesis.chainId)
         throw new CallOrderError('notInitialised', 'the genesis document is of another chain');
-      applyGenesis(new State(overlay), document);
+      applyGenesis(new State(overlay), document, genesis.validators);
       const changes = stateChanges(overlay);
       const stateRoot = updateStateTree(overlay, changes, hash);
       const parts = { stateRoot, logRoot: logRoot(overlay, 0), logSize: 0 };
@@ -230,12 +230,21 @@ export function createLedger(options: LedgerOptions): Ledger {
       const { store, meta, context } = nextBlock(block);
       const overlay = new Overlay(store);
       const inspected = block.txs.map((tx) => inspectOnce(tx, meta.chainId));
-      const executed = executeBlock({ overlay, meta, context, inspected, verified, hash });
+      const { misbehaviour } = block;
+      const executed = executeBlock({
+        overlay,
+        meta,
+        context,
+        inspected,
+        misbehaviour,
+        verified,
+        hash,
+      });
       finalized = { overlay, height: context.height };
       return {
         outcomes: executed.outcomes,
         appHash: appHashOf(executed.meta),
-        validatorUpdates: [],
+        validatorUpdates: executed.validatorUpdates,
       };
     },
 

@@ -10,6 +10,7 @@
  * | transaction | transaction id | LogAnswer |
  * | access | `[grantId, number]` | LogAnswer |
  * | grant/events | `[grantId, from, limit]` | ListAnswer of positions, `[position]` each |
+ * | misbehaviour | `[from, limit]` | ListAnswer of log positions, `[position]` each |
  * | members | `[from, limit]` | ListAnswer of member ids |
  * | epochs | `[from, limit]` | ListAnswer of `[institution, epoch]` |
  * | epoch/records | `[institution, epoch, from, limit]` | ListAnswer of record ids (epoch −1: `sym`) |
@@ -117,6 +118,10 @@ const ANSWERS: { readonly [path: string]: (question: Question) => Answer } = {
     const fields = Fields.of(decode(key), 3);
     const list = lookups.grantEvents(fields.bytes(16));
     return answerList(store, list, fields, (item) => encode([readNumber(item, 0)]));
+  },
+  misbehaviour({ store, key }) {
+    const position = (item: Bytes): Bytes => encode([readNumber(item, 0)]);
+    return answerList(store, lookups.misbehaviour(), Fields.of(decode(key), 2), position);
   },
   members({ store, key }) {
     return answerList(store, lookups.members(), Fields.of(decode(key), 2));

@@ -75,7 +75,18 @@ export type RuleCode =
   | 'reportEmpty'
   | 'reportRepeated'
   | 'notANode'
-  | 'evidenceKnown';
+  | 'evidenceKnown'
+  | 'epochPassed'
+  | 'validatorsUnordered'
+  | 'powerNotAllowed'
+  | 'leadersTooFew'
+  | 'operatorTooStrong'
+  | 'changeTooLarge'
+  | 'validatorsUnchanged'
+  | 'changeUnknown'
+  | 'changeLapsed'
+  | 'notAValidator'
+  | 'alreadyApproved';
 
 export type RejectionCode = AdmissionCode | RuleCode;
 

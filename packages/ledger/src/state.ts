@@ -32,6 +32,11 @@ function recurringKeyHash(kind: string, part: Bytes): KeyHash {
 /** Every kind of state key; clients use the same functions to ask for proofs. */
 export const stateKeys = {
   settings: (): KeyHash => keyHash('settings'),
+  validators: (): KeyHash => keyHash('validators'),
+  validatorChange: (): KeyHash => keyHash('validatorChange'),
+  validatorAddress: (address: Bytes): KeyHash => keyHash('validatorAddress', address),
+  misbehaviour: (institution: string, kind: string, height: bigint): KeyHash =>
+    keyHash('misbehaviour', institution, kind, height),
   member: (id: Bytes): KeyHash => recurringKeyHash('member', id),
   memberKey: (key: Bytes): KeyHash => recurringKeyHash('memberKey', key),
   patient: (commitment: Bytes): KeyHash => keyHash('patient', commitment),
@@ -106,6 +111,8 @@ export const lookups = {
   marked: (mark: string): LookupList => `ik${mark}\0`,
   /** Log positions of everything that happened to a grant. */
   grantEvents: (grantId: Bytes): LookupList => `ig${bytesToKey(grantId)}`,
+  /** Log positions of misbehaviour that the engine reported. */
+  misbehaviour: (): LookupList => 'ib',
   /** Log position of access `number` of a grant (not a list). */
   access: (grantId: Bytes, number: number): string =>
     `ia${bytesToKey(grantId)}${numberKey(number)}`,

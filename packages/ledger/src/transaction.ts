@@ -13,6 +13,8 @@ import type { NodeReport } from './contracts/consent/node-report.ts';
 import type { RecordAccess } from './contracts/consent/record-access.ts';
 import type { RequestAccess } from './contracts/consent/request-access.ts';
 import type { RevokeAccess } from './contracts/consent/revoke-access.ts';
+import type { ApproveValidators } from './contracts/governance/approve-validators.ts';
+import type { ChangeValidators } from './contracts/governance/change-validators.ts';
 import type { EnrolMember } from './contracts/members/enrol-member.ts';
 import type { PublishNodeKey } from './contracts/members/publish-node-key.ts';
 import type { RecordVerdict } from './contracts/members/record-verdict.ts';
@@ -42,7 +44,9 @@ export type TransactionBody =
   | RevokeAccess
   | RecordAccess
   | NodeReport
-  | AcknowledgeErasure;
+  | AcknowledgeErasure
+  | ChangeValidators
+  | ApproveValidators;
 
 export type TransactionType = TransactionBody['type'];
 

@@ -43,6 +43,7 @@ import {
   tx,
   visit,
 } from './consortium.ts';
+import { approval, changeTo, consensusSigner, five } from './governance.ts';
 
 const file = new URL('vectors/formats.json', import.meta.url);
 const stroke = visit('stroke', 'hospital-a');
@@ -117,7 +118,13 @@ const transactions: Readonly<Record<TransactionBody['type'], Bytes>> = {
   }),
   nodeReport: acknowledged,
   acknowledgeErasure: tx(doctors['hospital-b'].signer, { type: 'acknowledgeErasure', grantId }),
+  changeValidators: tx(regulator.signer, changeTo(five)),
+  approveValidators: tx(consensusSigner('a'), approval(changeTo(five))),
 };
+
+const furtherApprovals = ['b', 'c', 'e'].map((each) =>
+  tx(consensusSigner(each), approval(changeTo(five))),
+);
 
 function idOf(bytes: Bytes): string {
   const parsed = parseTransaction(bytes);
@@ -135,6 +142,7 @@ function compute(): unknown {
     [transactions.objectRecord, transactions.reportStorage, transactions.acknowledgeRecord],
     [transactions.narrowGrant, transactions.revokeAccess, transactions.acknowledgeErasure],
     [transactions.suspendMember, transactions.recordVerdict],
+    [transactions.changeValidators, transactions.approveValidators, ...furtherApprovals],
   ].map((txs) => ({ outcomes: chain.codes(...txs), appHash: toHex(chain.ledger.info().appHash) }));
   const answer = (path: string, key: Bytes): string => {
     const result = chain.ledger.query({ path, key, height: 0n, prove: true });
@@ -156,6 +164,7 @@ function compute(): unknown {
       member: answer('state', stateKeys.member(hospitals['hospital-a'].id)),
       record: answer('state', stateKeys.record(record)),
       grant: answer('state', stateKeys.grant(grantId)),
+      validators: answer('state', stateKeys.validators()),
       nothing: answer('state', bytesOf('nothing')),
     },
   };
