@@ -73,17 +73,18 @@ const EXPIRY_HEIGHT = 4_000;
 export function transaction(
   body: TransactionBody,
   sender: Keys,
-  expiryHeight = EXPIRY_HEIGHT,
+  envelope: { readonly expiryHeight?: number; readonly chainId?: string } = {},
 ): Bytes {
   const nonce = new Uint8Array(randomBytes(16));
-  const unsigned = { chainId: CHAIN_ID, body, sender: sender.key, nonce, expiryHeight };
+  const { expiryHeight = EXPIRY_HEIGHT, chainId = CHAIN_ID } = envelope;
+  const unsigned = { chainId, body, sender: sender.key, nonce, expiryHeight };
   return encodeTransaction(signTransaction(unsigned, [sender]));
 }
 
 /** The regulator admits one more patient: always valid, never twice the same. */
-export function enrolPatient(): Bytes {
+export function enrolPatient(chainId = CHAIN_ID): Bytes {
   const commitment = toPatientCommitment(new Uint8Array(randomBytes(32)));
-  return transaction({ type: 'enrolMember', kind: 'patient', commitment }, regulator);
+  return transaction({ type: 'enrolMember', kind: 'patient', commitment }, regulator, { chainId });
 }
 
 export function request(sender: Keys = doctor): Bytes {

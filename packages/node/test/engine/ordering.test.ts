@@ -197,11 +197,9 @@ describe('bad transactions', () => {
     [
       'an expiry in the past',
       () =>
-        transaction(
-          { type: 'enrolMember', kind: 'patient', commitment: commitment() },
-          regulator,
-          0,
-        ),
+        transaction({ type: 'enrolMember', kind: 'patient', commitment: commitment() }, regulator, {
+          expiryHeight: 0,
+        }),
       'expired',
     ],
   ])('%s is refused with its code and never reaches a block', async (_, make, code) => {
