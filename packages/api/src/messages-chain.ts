@@ -64,7 +64,7 @@ export const provenAnswer: Codec<ProvenAnswer> = fields<ProvenAnswer>({
 export interface ProvenEntry {
   /** `LogAnswer` of the ledger, encoded. */
   readonly answer: Bytes;
-  /** Its id stands in the leaf. */
+  /** Its id stands in the leaf. Empty where nobody sent one: misbehaviour that the engine reported. */
   readonly transaction: Bytes;
 }
 

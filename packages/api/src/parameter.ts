@@ -82,13 +82,14 @@ export const optionalShortName: Parameter<string | null> = {
 };
 
 /** Lists of the ledger: member ids; [institution, epoch]; record ids of an institution and epoch. */
-export type ListName = 'members' | 'epochs' | 'epoch-records';
+const LIST_NAMES = ['members', 'epochs', 'epoch-records', 'misbehaviour'] as const;
+export type ListName = (typeof LIST_NAMES)[number];
 
 export const listName: Parameter<ListName> = {
-  describe: 'members | epochs | epoch-records',
-  pattern: /^(members|epochs|epoch-records)$/,
+  describe: 'members | epochs | epoch-records | misbehaviour',
+  pattern: /^(members|epochs|epoch-records|misbehaviour)$/,
   format: (value) => value,
-  parse: (raw) => (raw === 'members' || raw === 'epochs' || raw === 'epoch-records' ? raw : null),
+  parse: (raw) => LIST_NAMES.find((name) => name === raw) ?? null,
 };
 
 /** Prefix of a hashed state key in hexadecimal digits: 0 to 64 of them, `-` for the empty prefix. */

@@ -8,6 +8,7 @@ import { IDENTITY_COMMANDS } from './commands/identity.ts';
 import { NETWORK_COMMANDS } from './commands/network.ts';
 import { RECEIPT_COMMANDS } from './commands/receipts.ts';
 import { RECORD_COMMANDS } from './commands/records.ts';
+import { VALIDATOR_COMMANDS } from './commands/validators.ts';
 import { describeFailure, EXIT, UsageError } from './exit-code.ts';
 import type { Language } from './messages.ts';
 import { openSession } from './session.ts';
@@ -19,6 +20,7 @@ const COMMANDS: readonly Command[] = [
   ...RECEIPT_COMMANDS,
   ...ANCHOR_COMMANDS,
   ...NETWORK_COMMANDS,
+  ...VALIDATOR_COMMANDS,
 ];
 
 const COMMON = {

@@ -25,6 +25,38 @@ const MESSAGES = {
     en: 'the README’s section on several machines shows each step',
     zh: '请参阅 README 中关于多机部署的一节',
   },
+  validatorsNow: {
+    en: 'epoch {epoch}, mode {mode}, as of block {height}; * has the turn',
+    zh: '第 {epoch} 届，{mode} 模式，区块 {height}；* 为当前出块者',
+  },
+  validatorLeads: {
+    en: '{turn} {institution}  operator {operator}  power {power}/{total}  leads  {key}',
+    zh: '{turn} {institution}  运营方 {operator}  投票权 {power}/{total}  出块  {key}',
+  },
+  validatorVerifies: {
+    en: '{turn} {institution}  operator {operator}  power {power}/{total}  verifies  {key}',
+    zh: '{turn} {institution}  运营方 {operator}  投票权 {power}/{total}  验证  {key}',
+  },
+  misbehaved: {
+    en: '! {institution}: {kind} at height {at}, proven in block {reportedAt}',
+    zh: '! {institution}：高度 {at} 出现 {kind}，已于区块 {reportedAt} 证实',
+  },
+  changeWaits: {
+    en: 'waits for approval until {until}, {approvals} so far: change {hash}, mode {mode}',
+    zh: '等待批准至 {until}，已有 {approvals} 个批准：变更 {hash}，{mode} 模式',
+  },
+  changeProposed: {
+    en: 'change {hash} waits for approval: each hospital reads it with "yilian validators" and runs "yilian validators approve"',
+    zh: '变更 {hash} 等待批准：各医院用 yilian validators 查看，再运行 yilian validators approve',
+  },
+  changeApproved: {
+    en: 'change {hash} is approved by this node; others are still to come',
+    zh: '本节点已批准变更 {hash}；尚待其他节点',
+  },
+  changeActs: {
+    en: 'approved by all that it needs: in force from block {from} on',
+    zh: '批准已足够：自区块 {from} 起生效',
+  },
   connected: {
     en: 'connected to {chain} with {nodes} nodes',
     zh: '已连接 {chain}，共 {nodes} 个节点',

@@ -29,11 +29,13 @@ export interface StateValue {
 export interface LogEntry {
   readonly position: number;
   readonly leaf: LogLeaf;
-  readonly transaction: ParsedTransaction;
+  /** Null where nobody sent one: misbehaviour that the engine reported (`offenceOf`). */
+  readonly transaction: ParsedTransaction | null;
 }
 
 /** A final transaction with all that proves it to somebody else (receipt-verification.ts). */
 export interface FinalTransaction extends LogEntry {
+  readonly transaction: ParsedTransaction;
   /** To keep, to show, to verify offline. */
   readonly receipt: Bytes;
 }

@@ -4,8 +4,10 @@
  */
 import type { ProvenEntry } from '@yilian/api/messages-chain';
 import { ROUTES } from '@yilian/api/routes';
-import { equalBytes } from '@yilian/crypto/bytes';
-import { parseLogAnswer } from '@yilian/ledger/answers';
+import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
+import { type LogAnswer, parseLogAnswer, verifyLogAnswer } from '@yilian/ledger/answers';
+import { parseLogLeaf } from '@yilian/ledger/log-leaf';
+import { offenceOf } from '@yilian/ledger/misbehaviour';
 import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 import { verifyLedgerReceipt } from '@yilian/ledger/receipt';
 import type { LogEntry } from './chain-reader.ts';
@@ -42,6 +44,7 @@ export function createLogReader(network: Network, headers: HeaderStore): LogRead
   ): Promise<LogEntry> {
     const answer = parseProof(source, () => parseLogAnswer(entry.answer));
     const { header } = await verifyCarrier(headers, certified, answer.height, source);
+    if (entry.transaction.length === 0) return unsentEntry(header.appHash, answer, source);
     const content = parseProof(source, () =>
       verifyLedgerReceipt(header.appHash, { transaction: entry.transaction, entry: answer }),
     );
@@ -50,6 +53,16 @@ export function createLogReader(network: Network, headers: HeaderStore): LogRead
     if (!hasItsSignatures(content.transaction, platform.verifySignature))
       throw new VerificationError('receipt', source, 'a signature of the transaction was altered');
     return { position: answer.position, ...content };
+  }
+
+  /** An entry that no transaction stands behind: only what the engine reports has such an id. */
+  function unsentEntry(appHash: Bytes, answer: LogAnswer, source: Source): LogEntry {
+    const leaf = parseProof(source, () => parseLogLeaf(answer.leaf));
+    if (!verifyLogAnswer(appHash, answer))
+      throw new VerificationError('logProof', source, 'the entry is not in the log root');
+    if (offenceOf(network.context, leaf) === undefined)
+      throw new VerificationError('logProof', source, 'the transaction is missing');
+    return { position: answer.position, leaf, transaction: null };
   }
 
   async function eventsFrom(node: NodeEndpoint, grant: Grant): Promise<readonly LogEntry[]> {

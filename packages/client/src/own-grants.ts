@@ -188,7 +188,7 @@ export async function accessesOfGrant(
         asked: askedOf(network, own, event),
         servedBy: releases.get(number) ?? [],
         position: event.position,
-        transactionId: event.transaction.id,
+        transactionId: event.leaf.transaction,
       });
     }
   return entries;
@@ -212,8 +212,8 @@ function releasesOf(
 }
 
 function askedOf(network: Network, own: OwnGrant, event: LogEntry): AccessLogEntry['asked'] {
-  const { body } = event.transaction;
-  if (body.type !== 'recordAccess' || own.salt === null) return null;
+  const body = event.transaction?.body;
+  if (body?.type !== 'recordAccess' || own.salt === null) return null;
   const purpose = openAccess(
     grantContext(network.anchor.chainId),
     {

@@ -45,9 +45,10 @@ export function createReceiptReader(network: Network, log: LogReader): ReceiptRe
     source: Source,
   ): Promise<FinalTransaction> {
     const entry = await log.verifyEntry(receipt, receipt, source);
-    if (!equalBytes(entry.transaction.id, id))
+    const { transaction } = entry;
+    if (transaction === null || !equalBytes(transaction.id, id))
       throw new VerificationError('receipt', source, 'it is of another transaction');
-    return { ...entry, receipt: encodeMessage(provenLogEntry, receipt) };
+    return { ...entry, transaction, receipt: encodeMessage(provenLogEntry, receipt) };
   }
 
   async function receiptOf(

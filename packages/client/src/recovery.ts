@@ -159,9 +159,10 @@ export async function recoverDrawnVisits(
 
 /** The record that an entry of the log put there with a visit package in it. */
 function markedRecordOf({ leaf, transaction }: LogEntry): RecordId | undefined {
-  const { body } = transaction;
+  const body = transaction?.body;
   const isMarked =
-    (body.type === 'issueRecord' || body.type === 'amendRecord') && body.marks.includes('package');
+    (body?.type === 'issueRecord' || body?.type === 'amendRecord') &&
+    body.marks.includes('package');
   if (!isMarked) return undefined;
   for (const [kind, id] of leaf.facts)
     if (kind === 'record' && id instanceof Uint8Array) return toRecordId(id);

@@ -336,8 +336,8 @@ test('LM-11 a receipt says from where it is believed', async () => {
   const cast = await createCast(consortium, { nowMs: () => Date.now() + AGE_MS });
   await cast.patient('patient-1');
   const { network, reader } = cast.connection;
-  const { transaction } = await reader.logEntry(0);
-  const final = await reader.transaction(transaction.id);
+  const { leaf } = await reader.logEntry(0);
+  const final = await reader.transaction(leaf.transaction);
   if (final === undefined) throw new Error('the first transaction is not final');
   const file = await createReceiptFile(network, final.receipt);
   const trustPointOf = (given: TrustAnchor): TrustPoint | string => {
@@ -364,8 +364,8 @@ test('LM-11 a receipt of a CometBFT chain holds offline, and its alterations do 
   const cast = await createCast(consortium, { nowMs: () => Date.now() + AGE_MS });
   await cast.patient('patient-2');
   const { network, reader } = cast.connection;
-  const { transaction } = await reader.logEntry(0);
-  const final = await reader.transaction(transaction.id);
+  const { leaf } = await reader.logEntry(0);
+  const final = await reader.transaction(leaf.transaction);
   if (final === undefined) throw new Error('the first transaction is not final');
   const file = decode(await createReceiptFile(network, final.receipt));
   if (!Array.isArray(file) || !(file[2] instanceof Uint8Array)) throw new Error('not a receipt');

@@ -35,6 +35,8 @@ export const stateKeys = {
   validators: (): KeyHash => keyHash('validators'),
   validatorChange: (): KeyHash => keyHash('validatorChange'),
   validatorAddress: (address: Bytes): KeyHash => keyHash('validatorAddress', address),
+  /** How often anything was reported. */
+  misbehaviourCount: (): KeyHash => keyHash('misbehaviourCount'),
   misbehaviour: (institution: string, kind: string, height: bigint): KeyHash =>
     keyHash('misbehaviour', institution, kind, height),
   member: (id: Bytes): KeyHash => recurringKeyHash('member', id),

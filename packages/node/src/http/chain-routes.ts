@@ -7,6 +7,7 @@ import { ROUTES } from '@yilian/api/routes';
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { encode } from '@yilian/crypto/cbor';
 import { parseListAnswer, parseLogAnswer } from '@yilian/ledger/answers';
+import { offenceOf } from '@yilian/ledger/misbehaviour';
 import { parseLogLeaf } from '@yilian/ledger/log-leaf';
 import type { FastifyInstance } from 'fastify';
 import type { CertifiedHeader, FinalOutcome } from '../ordering/final-block.ts';
@@ -56,9 +57,12 @@ function ask(
   return served({ answer: result.value, header, certificate });
 }
 
-/** The transaction that a log answer tells of. */
+const NO_TRANSACTION: Bytes = new Uint8Array(0);
+
+/** The transaction that a log answer tells of; none stands behind what the engine reported. */
 function transactionOf(services: NodeServices, answer: Bytes): Bytes | undefined {
   const leaf = parseLogLeaf(parseLogAnswer(answer).leaf);
+  if (offenceOf(services.context, leaf) !== undefined) return NO_TRANSACTION;
   return services.ordering.block(BigInt(leaf.height))?.txs[leaf.index];
 }
 
@@ -307,6 +311,7 @@ export function serveChain(
     const questions = {
       members: ['members', [from, LIST_ITEMS_MAX]],
       epochs: ['epochs', [from, LIST_ITEMS_MAX]],
+      misbehaviour: ['misbehaviour', [from, LIST_ITEMS_MAX]],
       'epoch-records': ['epoch/records', [institution, epoch, from, LIST_ITEMS_MAX]],
     } as const;
     const [path, key] = questions[params.name];

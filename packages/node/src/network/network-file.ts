@@ -14,18 +14,17 @@
  *     institution: health-commission
  *     host: 10.0.0.20
  */
-import { parse as parseYaml, YAMLParseError } from 'yaml';
 import type { Tier } from './make-network.ts';
+import {
+  fieldsOf,
+  NetworkFileError,
+  parseDocument,
+  SHORT_NAME,
+  text,
+  whole,
+} from './yaml-fields.ts';
 
-/** The file does not say what it must. The message names the place. */
-export class NetworkFileError extends Error {
-  readonly code = 'badNetworkFile';
-
-  constructor(place: string, expected: string, options?: { readonly cause: unknown }) {
-    super(`${place}: ${expected}`, options);
-    this.name = 'NetworkFileError';
-  }
-}
+export { NetworkFileError } from './yaml-fields.ts';
 
 export interface NodePorts {
   readonly http: number;
@@ -49,45 +48,11 @@ export interface NetworkFile {
   readonly members: readonly NetworkMember[];
 }
 
-const SHORT_NAME = /^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$/;
 const HOST = /^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/;
 const FIRST_PORTS: NodePorts = { http: 19_200, peer: 19_400, engine: 26_656 };
 /** Room between the engine ports of trial networks on one machine: the engine uses the next one, too. */
 const ENGINE_PORT_STEP = 10;
-const FILE_BYTES_MAX = 256 * 1024;
 const HOSPITALS_MAX = 100;
-
-type Fields = ReadonlyMap<string, unknown>;
-
-function fieldsOf(place: string, value: unknown, known: readonly string[]): Fields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new NetworkFileError(place, `expected ${known.join(', ')}`);
-  for (const name of Object.keys(value))
-    if (!known.includes(name))
-      throw new NetworkFileError(`${place}.${name}`, `unknown; expected ${known.join(', ')}`);
-  return new Map(Object.entries(value));
-}
-
-function text(fields: Fields, place: string, name: string, form: RegExp, what: string): string {
-  const value = fields.get(name);
-  if (typeof value !== 'string' || !form.test(value))
-    throw new NetworkFileError(`${place}.${name}`, `must be ${what}`);
-  return value;
-}
-
-function whole(
-  fields: Fields,
-  place: string,
-  name: string,
-  range: { readonly min: number; readonly max: number; readonly standard: number },
-): number {
-  const value = fields.get(name) ?? range.standard;
-  if (typeof value !== 'number' || !Number.isSafeInteger(value))
-    throw new NetworkFileError(`${place}.${name}`, 'must be a whole number');
-  if (value < range.min || value > range.max)
-    throw new NetworkFileError(`${place}.${name}`, `must lie from ${range.min} to ${range.max}`);
-  return value;
-}
 
 /** Members that share a host get different ports by themselves. */
 function readPorts(value: unknown, place: string, standard: NodePorts): NodePorts {
@@ -137,24 +102,9 @@ function readMember(
   };
 }
 
-function parseDocument(source: string): unknown {
-  if (source.length > FILE_BYTES_MAX)
-    throw new NetworkFileError('network file', `must be shorter than ${FILE_BYTES_MAX} characters`);
-  try {
-    return parseYaml(source, { maxAliasCount: 0 });
-  } catch (cause) {
-    const line = cause instanceof YAMLParseError ? cause.linePos?.[0].line : undefined;
-    throw new NetworkFileError(
-      line === undefined ? 'network file' : `network file, line ${line}`,
-      'this is no YAML',
-      { cause },
-    );
-  }
-}
-
 /** @throws NetworkFileError */
 export function parseNetworkFile(source: string): NetworkFile {
-  const root = fieldsOf('network file', parseDocument(source), [
+  const root = fieldsOf('network file', parseDocument('network file', source), [
     'chain',
     'blockIntervalMs',
     'heartbeatMs',
