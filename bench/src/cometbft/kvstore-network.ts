@@ -46,7 +46,7 @@ async function startStore(
   kvstore: string,
   home: EngineHome,
 ): Promise<Store> {
-  home.prepare();
+  home.prepare(false);
   const address = `unix://${home.applicationSocket}`;
   const application = spawn(kvstore, ['kvstore', '--address', address, '--log_level', 'error'], {
     stdio: 'ignore',

@@ -25,7 +25,6 @@ import { type Clock, systemClock } from './clock.ts';
 import { createCometbftNode } from './cometbft/cometbft-node.ts';
 import type { EngineProgram } from './cometbft/find-engine.ts';
 import type { CometbftConfig, NodeSeeds, NodeSettings } from './config.ts';
-import { ConfigError } from './json-fields.ts';
 import { type HttpServer, createHttpServer } from './http/http-server.ts';
 import type { NodeServices } from './http/node-services.ts';
 import { createRateLimit } from './http/rate-limit.ts';
