@@ -9,12 +9,13 @@ import { type LedgerMeta, putMeta } from './ledger-meta.ts';
 import type { Misbehaviour, Outcome, Validator, Verified } from './ledger-port.ts';
 import { recordMisbehaviour } from './misbehaviour.ts';
 import { dropExpired, scheduleDrops } from './live-ids.ts';
-import { encodeLogLeaf, grantOfFact } from './log-leaf.ts';
+import { indexLogLeaf } from './log-lookups.ts';
+import { encodeLogLeaf } from './log-leaf.ts';
 import { appendToLog } from './log.ts';
 import { type StateChange, updateStateTree, valueKey } from './state-tree.ts';
-import { State, lookups, putPosition, stateKeys } from './state.ts';
+import { State, stateKeys } from './state.ts';
 import type { ParsedTransaction } from './transaction-codec.ts';
-import { type Overlay, keyToBytes, numberKey } from './store.ts';
+import { type Overlay, keyToBytes } from './store.ts';
 
 type Logged = Extract<Execution, { readonly logged: true }>;
 
@@ -49,18 +50,7 @@ function logTransaction(
 ): Bytes {
   const { facts, outcome } = execution;
   const { transaction } = execution.inspected;
-  putPosition(overlay, lookups.transaction(transaction.id), place.position);
-  const listed = new Set<string>();
-  for (const fact of facts) {
-    const grantId = grantOfFact(fact);
-    if (grantId === undefined) continue;
-    const list = lookups.grantEvents(grantId);
-    if (!listed.has(list)) state.append(list, keyToBytes(numberKey(place.position)));
-    listed.add(list);
-    const [kind, , number] = fact;
-    if (kind === 'access' && typeof number === 'number')
-      putPosition(overlay, lookups.access(grantId, number), place.position);
-  }
+  indexLogLeaf(overlay, state, { transaction: transaction.id, facts }, place.position);
   return encodeLogLeaf({
     transaction: transaction.id,
     height: place.height,
@@ -122,11 +112,10 @@ export function executeBlock(input: {
   };
   leaves.push(...recordMisbehaviour(state, misbehaviour, reported));
 
-  let { parts, stateSize, dropCursor } = meta;
+  let { parts, stateSize, drops } = meta;
   if (leaves.length > 0) {
-    scheduleDrops(overlay, height, executed);
-    const block = { height, executed: executed.length };
-    dropCursor = dropExpired(overlay, state, block, dropCursor);
+    drops = scheduleDrops(overlay, height, executed, drops);
+    drops = dropExpired(overlay, state, { height, executed: executed.length }, drops);
     const changes = stateChanges(overlay);
     stateSize = sizeAfter(overlay, changes, stateSize);
     const stateRoot = updateStateTree(overlay, changes, hash);
@@ -135,7 +124,7 @@ export function executeBlock(input: {
     writeUndo(overlay, height);
   }
   dropUndo(overlay, height - HEIGHTS_KEPT);
-  const next = { ...meta, height, time: context.time, parts, stateSize, dropCursor };
+  const next = { ...meta, height, time: context.time, parts, stateSize, drops };
   putMeta(overlay, next);
   return { outcomes, meta: next, validatorUpdates: changedValidators(overlay) };
 }

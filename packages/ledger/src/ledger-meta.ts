@@ -9,6 +9,7 @@ import {
 } from './app-hash.ts';
 import { Fields } from '@yilian/crypto/fields';
 import { HEIGHTS_KEPT } from './history.ts';
+import type { DropHint } from './live-ids.ts';
 import { type Overlay, type Store, numberKey } from './store.ts';
 
 export interface LedgerMeta {
@@ -19,8 +20,8 @@ export interface LedgerMeta {
   readonly parts: AppHashParts;
   /** Keys in the state tree. */
   readonly stateSize: number;
-  /** Lowest expiry height of which live ids may be left. */
-  readonly dropCursor: number;
+  /** Where expired ids are looked for. A local hint: it decides nothing, see live-ids.ts. */
+  readonly drops: DropHint;
 }
 
 const META_KEY = 'm';
@@ -47,23 +48,24 @@ export function createMetaReader(store: Store): () => LedgerMeta | undefined {
 }
 
 function parseMeta(value: Bytes): LedgerMeta {
-  const fields = Fields.of(decode(value), 6);
+  const fields = Fields.of(decode(value), 7);
   return {
     chainId: fields.name(),
     height: fields.whole(),
     time: fields.whole(),
     parts: readAppHashParts(fields.any()),
     stateSize: fields.whole(),
-    dropCursor: fields.whole(),
+    drops: { from: fields.whole(), to: fields.whole() },
   };
 }
 
 /** Also keeps the parts of this height for `HEIGHTS_KEPT` heights. */
 export function putMeta(overlay: Overlay, meta: LedgerMeta): void {
   const parts = appHashPartsItems(meta.parts);
+  const { chainId, height, time, stateSize, drops } = meta;
   overlay.put(
     META_KEY,
-    encode([meta.chainId, meta.height, meta.time, parts, meta.stateSize, meta.dropCursor]),
+    encode([chainId, height, time, parts, stateSize, drops.from, drops.to]),
   );
   overlay.putNew(partsKey(meta.height), encode(parts));
   const oldest = meta.height - HEIGHTS_KEPT - 1;

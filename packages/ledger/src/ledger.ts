@@ -20,6 +20,7 @@ import { hashAppHashParts } from './app-hash.ts';
 import { executeBlock, stateChanges } from './block-execution.ts';
 import { type BlockContext, admit, executeTransaction, useUpId } from './execution.ts';
 import { applyGenesis, parseGenesis } from './genesis.ts';
+import { NO_DROPS } from './live-ids.ts';
 import { type LedgerMeta, appHashOf, createMetaReader, getMeta, putMeta } from './ledger-meta.ts';
 import type {
   Block,
@@ -170,7 +171,7 @@ export function createLedger(options: LedgerOptions): Ledger {
         time: secondsOf(genesis.timeNs),
         parts,
         stateSize: changes.length,
-        dropCursor: 1,
+        drops: NO_DROPS,
       });
       genesisOverlay = overlay;
       return { appHash: hashAppHashParts(parts), validators: genesis.validators };

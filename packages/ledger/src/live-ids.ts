@@ -2,6 +2,10 @@
  * Exactly once: the id of every executed transaction stays in state until its expiry height has passed.
  * Expired ids are dropped in order, a few per transaction of a block, so that ids which many senders let
  * expire together never stall one block, and a block without transactions changes nothing.
+ *
+ * Which ids a block drops follows from the live ids and the log alone: those of lowest (expiry height,
+ * inclusion height, index). So a replica that took a snapshot, and rebuilt the queues from both, drops what
+ * the others drop. `DropHint` only spares the looking.
  */
 import { type Bytes, concatBytes } from '@yilian/crypto/bytes';
 import { encode } from '@yilian/crypto/cbor';
@@ -13,7 +17,14 @@ const ID_LENGTH = 32;
 const HEIGHT_LENGTH = 6;
 /** Each transaction adds one id and drops up to four: the backlog only shrinks. */
 const DROPS_PER_TRANSACTION = 4;
-const HEIGHTS_SCANNED_MAX = 1_024;
+
+/** No live id has an expiry height below `from` or above `to`. */
+export interface DropHint {
+  readonly from: number;
+  readonly to: number;
+}
+
+export const NO_DROPS: DropHint = { from: 1, to: 0 };
 
 /** `key`: of `stateKeys.live`. */
 export function isLive(state: State, key: ValueKey): boolean {
@@ -32,39 +43,47 @@ function heightsKey(expiryHeight: number): string {
   return `X${numberKey(expiryHeight)}`;
 }
 
-/** Notes which ids of block `height` are to be dropped when. */
+/** Notes which ids of block `height` (or of the part of it that is known now) are to be dropped when. */
 export function scheduleDrops(
   overlay: Overlay,
   height: number,
   executed: readonly { readonly id: TransactionId; readonly expiryHeight: number }[],
-): void {
+  hint: DropHint,
+): DropHint {
   const byExpiry = new Map<number, Bytes[]>();
+  let { from, to } = hint;
+  if (from > to) from = Number.MAX_SAFE_INTEGER;
   for (const { id, expiryHeight } of executed) {
     const ids = byExpiry.get(expiryHeight);
     if (ids === undefined) byExpiry.set(expiryHeight, [id]);
     else ids.push(id);
+    to = Math.max(to, expiryHeight);
+    from = Math.min(from, expiryHeight);
   }
   for (const [expiryHeight, ids] of byExpiry) {
-    overlay.putNew(idsKey(expiryHeight, height), concatBytes(...ids));
+    const key = idsKey(expiryHeight, height);
+    const known = overlay.get(key);
+    overlay.put(key, concatBytes(known ?? new Uint8Array(0), ...ids));
+    if (known !== undefined) continue;
     const heights = overlay.get(heightsKey(expiryHeight)) ?? new Uint8Array(0);
     const own = Uint8Array.from(numberKey(height), (character) => character.charCodeAt(0));
     overlay.put(heightsKey(expiryHeight), concatBytes(heights, own));
   }
+  return { from, to };
 }
 
-/**
- * Drops expired ids, beginning with expiry height `cursor`; returns the next cursor. `executed`: how
- * many transactions the block has.
- */
+/** Drops expired ids, oldest first. `executed`: how many transactions the block has. */
 export function dropExpired(
   overlay: Overlay,
   state: State,
   block: { readonly height: number; readonly executed: number },
-  cursor: number,
-): number {
+  hint: DropHint,
+): DropHint {
   let budget = block.executed * DROPS_PER_TRANSACTION;
-  let expiryHeight = cursor;
-  const end = Math.min(block.height, cursor + HEIGHTS_SCANNED_MAX);
+  const { to } = hint;
+  let expiryHeight = hint.from;
+  // Beyond `to` there is nothing: heights of an idle chain are not looked at one by one.
+  const end = Math.min(block.height, to + 1);
   while (expiryHeight < end && budget > 0) {
     const heights = overlay.get(heightsKey(expiryHeight)) ?? new Uint8Array(0);
     let read = 0;
@@ -85,10 +104,10 @@ export function dropExpired(
     }
     if (read < heights.length) {
       overlay.put(heightsKey(expiryHeight), heights.subarray(read));
-      return expiryHeight;
+      return { from: expiryHeight, to };
     }
     if (read > 0) overlay.delete(heightsKey(expiryHeight));
     expiryHeight++;
   }
-  return expiryHeight;
+  return { from: expiryHeight, to };
 }
