@@ -57,7 +57,7 @@ function assertSize(size: number): void {
 }
 
 /** Largest power of two below `size` (size ≥ 2), with its exponent. */
-function splitOf(size: number): { left: number; level: number } {
+export function splitOf(size: number): { left: number; level: number } {
   let left = 1;
   let level = 0;
   while (left * 2 < size) {
@@ -68,7 +68,7 @@ function splitOf(size: number): { left: number; level: number } {
 }
 
 /** MTH of the leaves `start … start + size − 1`; `start` is a multiple of the covering power of two. */
-function rangeRoot(nodes: NodeSource, start: number, size: number, hash: HashFunction): Bytes {
+export function rangeRoot(nodes: NodeSource, start: number, size: number, hash: HashFunction): Bytes {
   if (size === 1) return nodes(0, start);
   const { left, level } = splitOf(size);
   if (left * 2 === size) return nodes(level + 1, start / size);

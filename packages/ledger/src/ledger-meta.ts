@@ -63,10 +63,7 @@ function parseMeta(value: Bytes): LedgerMeta {
 export function putMeta(overlay: Overlay, meta: LedgerMeta): void {
   const parts = appHashPartsItems(meta.parts);
   const { chainId, height, time, stateSize, drops } = meta;
-  overlay.put(
-    META_KEY,
-    encode([chainId, height, time, parts, stateSize, drops.from, drops.to]),
-  );
+  overlay.put(META_KEY, encode([chainId, height, time, parts, stateSize, drops.from, drops.to]));
   overlay.putNew(partsKey(meta.height), encode(parts));
   const oldest = meta.height - HEIGHTS_KEPT - 1;
   if (oldest >= 0) overlay.delete(partsKey(oldest));

@@ -8,7 +8,8 @@
  * the others drop. `DropHint` only spares the looking.
  */
 import { type Bytes, concatBytes } from '@yilian/crypto/bytes';
-import { encode } from '@yilian/crypto/cbor';
+import { decode, encode } from '@yilian/crypto/cbor';
+import { Fields } from '@yilian/crypto/fields';
 import type { TransactionId } from './ids.ts';
 import { type State, type ValueKey, stateKeys } from './state.ts';
 import { type Overlay, numberKey, readNumber } from './store.ts';
@@ -33,6 +34,12 @@ export function isLive(state: State, key: ValueKey): boolean {
 
 export function addLive(state: State, key: ValueKey, expiryHeight: number): void {
   state.putAt(key, encode([expiryHeight]));
+}
+
+/** The expiry height of an id that is still live. */
+export function readLive(state: State, id: TransactionId): number | undefined {
+  const value = state.get(stateKeys.live(id));
+  return value === undefined ? undefined : Fields.of(decode(value), 1).whole();
 }
 
 function idsKey(expiryHeight: number, height: number): string {

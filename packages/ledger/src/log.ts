@@ -27,7 +27,8 @@ function leafKey(index: number): string {
   return `L${numberKey(index)}`;
 }
 
-function nodesIn(store: Store): NodeSource {
+/** The stored subtrees of the log. */
+export function logNodes(store: Store): NodeSource {
   return (level, index) => {
     const hash = store.get(hashKey(level, index));
     if (hash === undefined) throw new StateDamagedError('a log hash is missing');
@@ -37,7 +38,7 @@ function nodesIn(store: Store): NodeSource {
 
 /** The roots of the complete subtrees of a log of `size` leaves, largest first. */
 function frontierAt(store: Store, size: number): Frontier {
-  const nodes = nodesIn(store);
+  const nodes = logNodes(store);
   const peaks: Bytes[] = [];
   let rest = size;
   let level = 0;
@@ -75,12 +76,12 @@ export function logLeaf(store: Store, index: number): Bytes | undefined {
 }
 
 export function logRoot(store: Store, size: number): Bytes {
-  return rootAt(nodesIn(store), size);
+  return rootAt(logNodes(store), size);
 }
 
 /** From the leaf's sibling up. @throws RangeError unless index < size */
 export function proveLogInclusion(store: Store, index: number, size: number): readonly Bytes[] {
-  return proveInclusion(nodesIn(store), index, size);
+  return proveInclusion(logNodes(store), index, size);
 }
 
 /** @throws RangeError unless oldSize ≤ newSize */
@@ -89,5 +90,5 @@ export function proveLogConsistency(
   oldSize: number,
   newSize: number,
 ): readonly Bytes[] {
-  return proveConsistency(nodesIn(store), oldSize, newSize);
+  return proveConsistency(logNodes(store), oldSize, newSize);
 }

@@ -192,10 +192,29 @@ function descend(store: Store, digits: string): Descent {
   }
 }
 
-function valueOf(store: Store, keyHash: Bytes): Bytes {
+/** @throws StateDamagedError */
+export function valueOf(store: Store, keyHash: Bytes): Bytes {
   const value = store.get(valueKey(keyHash));
   if (value === undefined) throw new StateDamagedError('a value is missing');
   return value;
+}
+
+/** The way to the node or leaf at the end of `prefix`, which must be there. */
+export function provePrefix(store: Store, prefix: string): StateProof {
+  return { levels: descend(store, prefix).levels, other: null };
+}
+
+/** The stored node at `path`; undefined only for the root of a tree without keys. @throws StateDamagedError */
+export function treeNode(store: Store, path: string): Children | undefined {
+  const bytes = store.get(nodeKey(path));
+  if (bytes === undefined && path !== '') throw new StateDamagedError('a tree node is missing');
+  return bytes === undefined ? undefined : decodeNode(bytes);
+}
+
+/** The root of the tree in `store`. */
+export function stateRoot(store: Store, hash: HashFunction = sha256): Bytes {
+  const bytes = store.get(nodeKey(''));
+  return bytes === undefined ? emptyStateRoot(hash) : hashStoredNode(bytes, hash);
 }
 
 /** Inclusion or absence of one key; `value` is undefined when absent. */

@@ -87,6 +87,10 @@ export class State {
     this.#overlay.delete(valueKey(key));
   }
 
+  lengthOf(list: LookupList): number {
+    return lookupCount(this.#overlay, list);
+  }
+
   /** Appends to a list that only serves questions (unproved; every answer is checked against proofs). */
   append(list: LookupList, item: Bytes): void {
     const count = lookupCount(this.#overlay, list);

@@ -8,7 +8,7 @@
  *   h height            app-hash parts (16 heights)     l level index         log hash of a subtree
  *   L index             log leaf                        i …                   look-ups, unproved
  *   X expiry            inclusion heights of live ids   x expiry height       live ids of one block
- *   m                   height, roots, sizes            g                     genesis document
+ *   m                   height, roots, sizes            r                     how far a restoration came
  */
 import type { Bytes } from '@yilian/crypto/bytes';
 import type { StateReader, WriteBatch } from './state-reader.ts';

@@ -1,6 +1,5 @@
 /** The checks and rules that `issueRecord` and `amendRecord` share. */
 import { equalBytes } from '@yilian/crypto/bytes';
-import { encode } from '@yilian/crypto/cbor';
 import { pseudonymOf } from '@yilian/crypto/pseudonym';
 import { type CapsuleContextBody, capsuleContext } from '../../capsule-context.ts';
 import {
@@ -15,9 +14,10 @@ import { type Applied, type Envelope, type ExecutionContext, accept } from '../.
 import { type RecordId, deriveRecordId } from '@yilian/crypto/ids';
 import type { Check } from '../../ledger-port.ts';
 import { type Rejected, type RuleCode, reject } from '../../rejection.ts';
-import { type State, lookups, stateKeys } from '../../state.ts';
+import { type State, stateKeys } from '../../state.ts';
 import { type Member, activeSender, getMember } from '../members/member.ts';
 import { RECORD_MARKS, type RecordEntry } from './record-entry.ts';
+import { indexRecord } from './record-lookups.ts';
 import { encodeRecord, encodeVisitEntry, getVisitEntry } from './record.ts';
 
 /** Visit authorisation, capsule, epoch key, attestations, author. */
@@ -104,13 +104,9 @@ export function applyRecordEntry(
   state.put(stateKeys.visit(body.pid, body.number), encodeVisitEntry({ record: id, binding }));
   if (index.mode === 'pk') {
     const key = stateKeys.epochKey(institution, index.epoch);
-    if (!state.has(key)) {
-      state.put(key, index.a);
-      state.append(lookups.epochs(), encode([institution, index.epoch]));
-    }
+    if (!state.has(key)) state.put(key, index.a);
   }
-  state.append(lookups.epochRecords(institution, index.mode === 'pk' ? index.epoch : -1), id);
-  for (const mark of body.marks) state.append(lookups.marked(mark), id);
+  indexRecord(state, { id, institution, index, marks: body.marks });
   return accept(['record', id, body.pid, body.number]);
 }
 
