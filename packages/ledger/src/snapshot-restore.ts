@@ -70,8 +70,15 @@ export function restoreMarker(reader: StateReader): RestoreMarker | undefined {
   return getMarker(readerStore(reader));
 }
 
+/** Manifests are immutable by convention, and every chunk asks. */
+const manifestHashes = new WeakMap<SnapshotManifest, Bytes>();
+
 export function manifestHash(manifest: SnapshotManifest): Bytes {
-  return sha256(encodeManifest(manifest));
+  const known = manifestHashes.get(manifest);
+  if (known !== undefined) return known;
+  const hash = sha256(encodeManifest(manifest));
+  manifestHashes.set(manifest, hash);
+  return hash;
 }
 
 /**

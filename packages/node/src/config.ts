@@ -17,6 +17,10 @@ export interface NodeSettings {
   readonly searchWorkers: number;
   /** Search CPU of one institution, milliseconds a second. */
   readonly searchMsPerSecond: number;
+  /** A snapshot every so many heights, where CometBFT orders; the same on all nodes. 0: none. */
+  readonly snapshotEvery: number;
+  /** Bodies of so many newest blocks are kept, where CometBFT orders; 0: of all (an archive). */
+  readonly blocksKept: number;
   readonly objectBytesMax: number;
   /** Cost units a second (routes say their cost), per address and per signer. */
   readonly addressPerSecond: number;
@@ -54,6 +58,18 @@ export interface CometbftConfig {
     /** 20 bytes, hex: see cometbft/engine-files.ts. */
     readonly id: string;
   })[];
+  /** Where a node without blocks gets a snapshot; `yilian network join` writes it. Ignored once it has blocks. */
+  readonly stateSync?: StateSyncConfig;
+}
+
+/** A header that was verified before, and who is asked for later ones: see CometBFT's state sync. */
+export interface StateSyncConfig {
+  /** At least two, of different operators: their relays, see http/engine-relay.ts. */
+  readonly rpcServers: readonly string[];
+  readonly trustHeight: bigint;
+  /** Hexadecimal header hash of `trustHeight`. */
+  readonly trustHash: string;
+  readonly trustPeriodHours: number;
 }
 
 /** 32 bytes each. */
@@ -92,6 +108,8 @@ const DEFAULT_SETTINGS: NodeSettings = {
   verificationWorkers: 1,
   searchWorkers: 1,
   searchMsPerSecond: 500,
+  snapshotEvery: 10_000,
+  blocksKept: 0,
   objectBytesMax: 4 * 1024 * 1024 * 1024,
   addressPerSecond: 500,
   signerPerSecond: 200,
@@ -120,6 +138,8 @@ function readSettings(fields: JsonFields): NodeSettings {
     verificationWorkers: [0, 64],
     searchWorkers: [0, 64],
     searchMsPerSecond: [1, 64_000],
+    snapshotEvery: [0, 1_000_000_000],
+    blocksKept: [0, Number.MAX_SAFE_INTEGER],
     objectBytesMax: [1024, Number.MAX_SAFE_INTEGER],
     addressPerSecond: [1, 1_000_000],
     signerPerSecond: [1, 1_000_000],
@@ -169,6 +189,23 @@ function readCometbft(fields: JsonFields): CometbftConfig {
       const peer = new JsonFields(where, item);
       return { id: peer.text('id', /^[0-9a-f]{40}$/), ...readAddress(peer) };
     }),
+    ...(fields.has('stateSync') ? { stateSync: readStateSync(fields.nested('stateSync')) } : {}),
+  };
+}
+
+function readStateSync(fields: JsonFields): StateSyncConfig {
+  const rpcServers = fields.list('rpcServers', (item, where) => {
+    if (typeof item !== 'string' || !/^https?:\/\/[^\s,"]{1,200}$/.test(item))
+      throw new ConfigError(`${where}: expected the address of another node's relay`);
+    return item;
+  });
+  if (rpcServers.length < 2)
+    throw new ConfigError('config.json: stateSync: rpcServers: at least two');
+  return {
+    rpcServers,
+    trustHeight: BigInt(fields.whole('trustHeight', 1, Number.MAX_SAFE_INTEGER)),
+    trustHash: fields.text('trustHash', /^[0-9a-f]{64}$/),
+    trustPeriodHours: fields.whole('trustPeriodHours', 1, 24 * 365),
   };
 }
 

@@ -167,7 +167,11 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
           program: ports.engine.program,
           peers,
           clockNs,
-          settings: pace,
+          settings: {
+            ...pace,
+            snapshotEvery: settings.snapshotEvery,
+            blocksKept: settings.blocksKept,
+          },
           log,
         });
   const chain = createOrderingChainView(ordering);

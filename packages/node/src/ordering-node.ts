@@ -22,6 +22,7 @@ import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { useNativeSha256 } from '@yilian/crypto/hash';
 import { publicKey } from '@yilian/crypto/signature';
 import { createLedger } from '@yilian/ledger/ledger';
+import type { RelayAnswer } from './cometbft/engine-relay.ts';
 import type { LogEvent } from './logging.ts';
 import type {
   CertifiedHeader,
@@ -101,6 +102,10 @@ export interface OrderingNode {
   /** At most 100, consecutive from `from`; ends where this node's chain ends. */
   headers(from: bigint, count: number): readonly CertifiedHeader[];
   block(height: bigint | 'latest'): ServedBlock | undefined;
+  /** Lowest height whose block is kept here: older ones were pruned, or came as a snapshot. 0: none yet. */
+  firstBlock(): bigint;
+  /** Where another engine orders: what it answers to other hospitals' engines. */
+  readonly relayToEngine?: (request: string) => Promise<RelayAnswer>;
   /** Height and block time of the last final block; height 0 has genesis time. */
   latest(): { readonly height: bigint; readonly timeNs: bigint };
   /** The set that certified the last final block (at height 0: the genesis set). */
@@ -371,6 +376,8 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
       const txs = decided.block.transactions;
       return { height, ...stored, txs, engineTxs: txs };
     },
+    // The embedded engine keeps every block.
+    firstBlock: () => (driver.final().height === 0n ? 0n : 1n),
     latest: () => {
       const { height, timeNs } = driver.final();
       return { height, timeNs };

@@ -83,6 +83,8 @@ export interface ApplicationDriverOptions {
   /** Resolves when it would survive a loss of power, and the application shows it. */
   readonly persist: (committed: CommittedBlock) => Promise<void>;
   readonly snapshots?: SnapshotExchange;
+  /** The lowest height whose block the engine must keep; 0 (the default): all. */
+  readonly retainHeight?: (height: bigint) => bigint;
   readonly admission?: Partial<AdmissionSettings>;
   /** Whether to speak with a peer (`filter_peers` in CometBFT's configuration); default: with all. */
   readonly admitPeer?: (peer: { readonly kind: 'addr' | 'id'; readonly value: string }) => boolean;
@@ -93,6 +95,8 @@ export interface ApplicationDriver {
   readonly handlers: AbciHandlers;
   /** Last committed height and its sets; undefined before InitChain of a new chain. */
   tip(): EngineTip | undefined;
+  /** The application stands at `tip`, by a snapshot. */
+  restored(tip: EngineTip): void;
   /** A client transaction's admission ahead of the bundle that will carry it: undefined when it is good. */
   checkAhead(tx: Bytes): Promise<Refusal | undefined>;
   /** Client transactions in CheckTx that have no answer yet. */
@@ -142,6 +146,12 @@ class Driver implements ApplicationDriver {
 
   tip(): EngineTip | undefined {
     return this.#tip;
+  }
+
+  restored(tip: EngineTip): void {
+    this.#tip = tip;
+    this.#examined = undefined;
+    this.#finalized = undefined;
   }
 
   checkAhead(tx: Bytes): Promise<Refusal | undefined> {
@@ -301,7 +311,7 @@ class Driver implements ApplicationDriver {
       );
     const { block, hash, engineTxs, outcomes, tip } = finalized;
     const parentAppHash = this.#requireTip().appHash;
-    const { writes, retainHeight } = this.#options.application.commit();
+    const { writes } = this.#options.application.commit();
     await this.#order.write(
       this.#options.persist({
         block,
@@ -317,7 +327,7 @@ class Driver implements ApplicationDriver {
     this.#tip = tip;
     this.#admission.onCommitted();
     for (const tx of block.txs) this.#options.verifier.forget(nameOfTransaction(tx));
-    return { retainHeight };
+    return { retainHeight: this.#options.retainHeight?.(tip.height) ?? 0n };
   }
 }
 

@@ -55,10 +55,14 @@ import {
 import { type EngineHome, openEngineHome, SignStateMissingError } from './engine-home.ts';
 import { type EngineProcess, startEngine } from './engine-process.ts';
 import { createEngineRpc, type EngineRpc } from './engine-rpc.ts';
+import { relayToEngine } from './engine-relay.ts';
 import type { EngineProgram } from './find-engine.ts';
 import { createGateway, type Gateway, type GatewaySettings } from './gateway.ts';
 import { endOrphanEngines } from './orphan-engine.ts';
 import { createHeaderSource, type HeaderSource, lightSetOf } from './header-source.ts';
+import { createSnapshotMaker, type SnapshotMaker } from './snapshot-maker.ts';
+import { createSnapshotExchange } from './snapshot-restorer.ts';
+import { openSnapshotShelf, type SnapshotShelf } from './snapshot-shelf.ts';
 
 export interface CometbftNodeOptions {
   readonly name: string;
@@ -80,7 +84,7 @@ export interface CometbftNodeOptions {
   readonly log?: (event: LogEvent) => void;
 }
 
-type CometbftNodeSettings = Pick<
+export interface CometbftNodeSettings extends Pick<
   OrderingSettings,
   | 'blockIntervalMs'
   | 'heartbeatMs'
@@ -88,7 +92,12 @@ type CometbftNodeSettings = Pick<
   | 'mempoolBytesMax'
   | 'mempoolCountPerSourceMax'
   | 'verificationWorkers'
->;
+> {
+  /** A snapshot every so many heights; the same on all nodes. 0: none. */
+  readonly snapshotEvery: number;
+  /** Bodies of so many newest blocks are kept; 0: of all (an archive). */
+  readonly blocksKept: number;
+}
 
 /** What waits for a block is capped here, at the entry: an engine whose application is late stops. */
 const DEFAULT_SETTINGS: CometbftNodeSettings = {
@@ -98,7 +107,15 @@ const DEFAULT_SETTINGS: CometbftNodeSettings = {
   mempoolBytesMax: 16 * 1024 * 1024,
   mempoolCountPerSourceMax: 2_000,
   verificationWorkers: 1,
+  snapshotEvery: 10_000,
+  blocksKept: 0,
 };
+
+/** `max_age_num_blocks` of the engine's genesis file: evidence may need the blocks of so many heights. */
+const EVIDENCE_HEIGHTS = 100_000n;
+
+/** A state that is being restored is no state yet. */
+const NOTHING = { get: (): undefined => undefined };
 
 const HEADERS_MAX = 100;
 /** Commit waits so long for the header at most; it comes later then. */
@@ -126,6 +143,8 @@ class CometbftNode {
   readonly #gateway: Gateway;
   readonly #unlock: () => void;
   readonly #genesisTip: EngineTip;
+  readonly #shelf: SnapshotShelf;
+  readonly #snapshots: SnapshotMaker;
   #server: AbciServer | undefined;
   #engine: EngineProcess | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -155,12 +174,22 @@ class CometbftNode {
     });
     const tip = this.#chain.tip();
     // Questions about a chain without a block are answered from its genesis; InitChain may follow again.
+    const beginner = this.#chain.isRestoring()
+      ? createLedger({ reader: NOTHING, hash: sha256 })
+      : this.#application;
     this.#genesisTip = genesisEngineTip(
       genesis,
       tip === undefined
-        ? this.#application.initChain(genesis)
+        ? beginner.initChain(genesis)
         : { appHash: tip.appHash, validators: genesis.validators },
     );
+    this.#shelf = openSnapshotShelf(join(options.directory, 'snapshots'));
+    this.#snapshots = createSnapshotMaker({
+      every: this.#settings.snapshotEvery,
+      open: () => this.#chain.openSnapshot(),
+      shelf: this.#shelf,
+      log: this.#log,
+    });
     this.#verifier = createTransactionVerifier(this.#application, this.#pool);
     this.#identify = createIdentify(this.#application);
     this.#finalBlocks = new FinalBlocks(this.#identify, this.#log);
@@ -197,12 +226,19 @@ class CometbftNode {
       genesisDocument: encodeGenesisDocument(genesis),
       tip,
       persist: (committed) => this.#persist(committed),
+      snapshots: createSnapshotExchange({
+        genesis,
+        chain: this.#chain,
+        shelf: this.#shelf,
+        onRestored: (restored) => this.#onRestored(restored),
+        log: this.#log,
+      }),
+      retainHeight: (height) => this.#retainHeight(height),
       log: this.#log,
     });
     this.#finalTip = this.#genesisTip;
     this.#final = { height: 0n, timeNs: genesis.timeNs };
-    const height = this.#chain.headerHeight();
-    if (tip !== undefined && height > 0n) this.#resume(tip, height);
+    if (tip !== undefined) this.#resume(tip);
   }
 
   async start(): Promise<void> {
@@ -218,11 +254,36 @@ class CometbftNode {
     this.#timer.unref();
   }
 
-  /** Heights between the newest header and the tip are told once their headers are here. */
-  #resume(tip: EngineTip, height: bigint): void {
+  /**
+   * Heights between the newest header and the tip are told once their headers are here. After a snapshot
+   * the first header is of the height after it.
+   */
+  #resume(tip: EngineTip): void {
+    const first = this.#chain.firstBody();
+    const before = first > 0n ? first - 1n : tip.height;
+    const header = this.#chain.headerHeight();
+    const height = header > before ? header : before;
+    if (height === 0n) return;
     const block = this.#chain.block(height);
     this.#final = { height, timeNs: block?.timeNs ?? tip.timeNs };
     this.#finalTip = this.#tipAt(height, tip);
+  }
+
+  #onRestored(tip: EngineTip): void {
+    this.#driver.restored(tip);
+    this.#final = { height: tip.height, timeNs: tip.timeNs };
+    this.#finalTip = tip;
+  }
+
+  /** What the engine must keep: for evidence, and for whoever takes an older snapshot and then follows. */
+  #retainHeight(height: bigint): bigint {
+    const { blocksKept } = this.#settings;
+    if (blocksKept === 0) return 0n;
+    const kept = BigInt(blocksKept) > EVIDENCE_HEIGHTS ? BigInt(blocksKept) : EVIDENCE_HEIGHTS;
+    const oldest = this.#shelf.list().at(-1)?.height ?? 0n;
+    const lowest = height - kept + 1n;
+    const retained = lowest < oldest ? lowest : oldest;
+    return retained > 0n ? retained : 0n;
   }
 
   /** `tip` as it was at a height below, as far as anybody asks. */
@@ -285,7 +346,10 @@ class CometbftNode {
     const { block, outcomes, tip } = committed;
     const { height, timeNs, proposer, txs } = block;
     const header = await this.#headerInTime(committed);
-    await this.#chain.commitBlock(committed, header);
+    const { blocksKept } = this.#settings;
+    const retainHeight = blocksKept === 0 ? 0n : height - BigInt(blocksKept) + 1n;
+    await this.#chain.commitBlock(committed, { header, retainHeight });
+    this.#snapshots.onCommitted(height);
     for (const tx of txs) {
       const name = nameOfTransaction(tx);
       this.#mempool.release(name);
@@ -427,6 +491,7 @@ class CometbftNode {
     // The engine first: it would take the end of its connections for a failure.
     await this.#engine?.stop();
     await this.#driver.stop();
+    await this.#snapshots.stop();
     await this.#server?.close();
     await this.#tending;
     this.#rpc.close();
@@ -469,6 +534,8 @@ class CometbftNode {
         return found;
       },
       block: (height) => this.#block(heightOf(height)),
+      firstBlock: () => this.#chain.firstBody(),
+      relayToEngine: (request) => relayToEngine(this.#rpc, request),
       latest: () => this.#final,
       lastValidators: () => lightSetOf(this.#finalTip),
       clockNs,

@@ -12,7 +12,7 @@
  *      by then. Crash before: fetched at the next start (`headerHeight` says where they end), before the
  *      height is told to anybody.
  */
-import type { Outcome } from '@yilian/consensus/application';
+import type { Outcome, WriteBatch } from '@yilian/consensus/application';
 import {
   decodeEngineTip,
   encodeEngineTip,
@@ -34,10 +34,16 @@ import { type Entry, type KeyValueStore, StorageError } from '../storage/key-val
 export const STATE_SPACE = 0x01;
 const TIP_KEY = Uint8Array.of(0x02, 0x00);
 const GENESIS_KEY = Uint8Array.of(0x02, 0x01);
+/** There while the state is not whole: see `restore`. */
+const RESTORING_KEY = Uint8Array.of(0x02, 0x02);
 const HEADER = Uint8Array.of(0x03);
 const BODY = Uint8Array.of(0x04);
 /** By the first height at which a set was in force. */
 const VALIDATORS = Uint8Array.of(0x06);
+
+/** One more than comes with every block, so that a backlog shrinks. */
+const PRUNED_PER_BLOCK = 4;
+const CLEARED_AT_ONCE = 5_000;
 
 /** No block's transactions are longer; the engine's genesis file says less. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
@@ -65,6 +71,12 @@ export interface EngineHeader {
   readonly certificate: Bytes;
 }
 
+export interface EngineChainSnapshot {
+  readonly state: { get(key: Bytes): Bytes | undefined };
+  readonly tip: EngineTip | undefined;
+  close(): void;
+}
+
 export interface EngineChainStore {
   /** The application's view of its own keys, all of which begin with `STATE_SPACE`. */
   readonly state: { get(key: Bytes): Bytes | undefined };
@@ -73,9 +85,21 @@ export interface EngineChainStore {
   /** Says to which chain this database belongs. @throws StorageError `wrongChain` */
   initialise(genesisId: Bytes): Promise<void>;
   /** One atomic, durable step; with the header when the engine has shown it by then. */
-  commitBlock(committed: CommittedBlock, header?: EngineHeader): Promise<void>;
-  /** Drops the bodies of up to `countMax` heights below `height`, lowest first. */
-  prune(height: bigint, countMax: number): Promise<void>;
+  commitBlock(
+    committed: CommittedBlock,
+    more?: {
+      readonly header?: EngineHeader | undefined;
+      /** Bodies below go, a few with every block. */
+      readonly retainHeight?: bigint;
+    },
+  ): Promise<void>;
+  /** State and tip of the last block, while blocks go on. */
+  openSnapshot(): EngineChainSnapshot;
+  /** Forgets everything but the chain it belongs to; the state counts as not whole from here on. */
+  clear(): Promise<void>;
+  /** A part of a state that somebody else made; with the tip, it is whole. */
+  restore(writes: WriteBatch, tip?: EngineTip): Promise<void>;
+  isRestoring(): boolean;
   putHeader(height: bigint, header: EngineHeader): Promise<void>;
   header(height: bigint): EngineHeader | undefined;
   block(height: bigint): EngineBlock | undefined;
@@ -102,6 +126,11 @@ function spaceRange(space: Bytes): { readonly from: Bytes; readonly to: Bytes } 
   return { from: space, to: Uint8Array.of((space[0] ?? 0) + 1) };
 }
 
+/** For who knows the application's keys without their first byte. */
+function stateKey(key: Bytes): Bytes {
+  return concatBytes(Uint8Array.of(STATE_SPACE), key);
+}
+
 function assertStateKey(key: Bytes): void {
   if (key[0] !== STATE_SPACE) throw new Error('assertion: a key of the application is not its own');
 }
@@ -124,7 +153,7 @@ function readTip(bytes: Bytes): EngineTip {
   }
 }
 
-function readTipOf(store: KeyValueStore): EngineTip | undefined {
+function readTipOf(store: Pick<KeyValueStore, 'get'>): EngineTip | undefined {
   const bytes = store.get(TIP_KEY);
   return bytes === undefined ? undefined : readTip(bytes);
 }
@@ -174,7 +203,7 @@ export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
       if (!equalBytes(stored, genesisId))
         throw new StorageError('wrongChain', 'the database belongs to another chain');
     },
-    commitBlock: (committed, header) => {
+    commitBlock: (committed, { header, retainHeight = 0n } = {}) => {
       const { block, tip, writes } = committed;
       for (const { key } of writes.puts) assertStateKey(key);
       for (const key of writes.deletes) assertStateKey(key);
@@ -190,12 +219,52 @@ export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
           value: encode(validatorSetToCbor(lastValidators)),
         });
       puts.push({ key: TIP_KEY, value: encodeEngineTip(tip) });
-      return store.write({ puts, deletes: writes.deletes });
+      const deletes = [...writes.deletes];
+      if (retainHeight > 0n)
+        for (const { key } of store.range({
+          from: BODY,
+          to: keyOf(BODY, retainHeight),
+          limit: PRUNED_PER_BLOCK,
+        }))
+          deletes.push(key);
+      return store.write({ puts, deletes });
     },
-    prune: async (height, countMax) => {
-      const old = store.range({ from: BODY, to: keyOf(BODY, height), limit: countMax });
-      if (old.length > 0) await store.write({ puts: [], deletes: old.map(({ key }) => key) });
+    openSnapshot: () => {
+      const snapshot = store.openSnapshot();
+      return {
+        state: { get: (key) => snapshot.get(stateKey(key)) },
+        tip: readTipOf(snapshot),
+        close: () => snapshot.close(),
+      };
     },
+    clear: async () => {
+      await store.write({
+        puts: [{ key: RESTORING_KEY, value: Uint8Array.of(1) }],
+        deletes: [TIP_KEY],
+      });
+      for (const space of [Uint8Array.of(STATE_SPACE), HEADER, BODY, VALIDATORS])
+        for (;;) {
+          const some = store.range({ ...spaceRange(space), limit: CLEARED_AT_ONCE });
+          if (some.length === 0) break;
+          // oxlint-disable-next-line no-await-in-loop -- in pieces that memory holds
+          await store.write({ puts: [], deletes: some.map(({ key }) => key) });
+        }
+    },
+    restore: (writes, tip) => {
+      const puts: Entry[] = writes.puts.map(({ key, value }) => ({ key: stateKey(key), value }));
+      const deletes = writes.deletes.map(stateKey);
+      if (tip !== undefined) {
+        const { height, lastValidators } = tip;
+        puts.push({
+          key: keyOf(VALIDATORS, height),
+          value: encode(validatorSetToCbor(lastValidators)),
+        });
+        puts.push({ key: TIP_KEY, value: encodeEngineTip(tip) });
+        deletes.push(RESTORING_KEY);
+      }
+      return store.write({ puts, deletes });
+    },
+    isRestoring: () => store.get(RESTORING_KEY) !== undefined,
     putHeader: (height, header) =>
       store.write({
         puts: [{ key: keyOf(HEADER, height), value: encodeHeader(header) }],

@@ -8,6 +8,7 @@ import { type Bytes, concatBytes, toHex } from '@yilian/crypto/bytes';
 import { publicKey } from '@yilian/crypto/signature';
 import { encodeAppState } from '@yilian/consensus/abci/application-calls';
 import { encodeGenesisDocument } from '@yilian/consensus/genesis';
+import type { StateSyncConfig } from '../config.ts';
 import { sha256 } from '../verification/sha256.ts';
 
 const ADDRESS_BYTES = 20;
@@ -51,9 +52,17 @@ export function validatorKeyFile(seed: Bytes): string {
   });
 }
 
+/** Of CometBFT's steps of a round the last that is signed. */
+const PRECOMMIT = 3;
+
 /** `data/priv_validator_state.json` of a key that has signed nothing yet. Written once, never again. */
 export function freshSignStateFile(): string {
   return json({ height: '0', round: 0, step: 0 });
+}
+
+/** Of a key that may have signed anything up to `height`: it signs nothing there and below any more. */
+export function raisedSignStateFile(height: bigint): string {
+  return json({ height: String(height + 1n), round: 0, step: PRECOMMIT });
 }
 
 /** `config/node_key.json`: who the engine is on its own network. */
@@ -116,15 +125,6 @@ export interface EnginePeer {
   readonly port: number;
 }
 
-export interface StateSyncSource {
-  /** At least two, of different operators. */
-  readonly rpcServers: readonly string[];
-  readonly trustHeight: bigint;
-  /** Hexadecimal header hash of `trustHeight`. */
-  readonly trustHash: string;
-  readonly trustPeriodHours: number;
-}
-
 export interface EngineConfig {
   readonly name: string;
   /** `unix:///path` or `tcp://127.0.0.1:port`. */
@@ -136,7 +136,7 @@ export interface EngineConfig {
   readonly blockIntervalMs: number;
   /** An empty block after so long without transactions. */
   readonly heartbeatMs: number;
-  readonly stateSync?: StateSyncSource;
+  readonly stateSync?: StateSyncConfig;
 }
 
 /**
@@ -202,6 +202,8 @@ export function engineConfigFile(config: EngineConfig): string {
           `trust_height = ${stateSync.trustHeight}`,
           `trust_hash = ${quoted(stateSync.trustHash)}`,
           `trust_period = ${quoted(`${stateSync.trustPeriodHours}h0m0s`)}`,
+          'discovery_time = "5s"',
+          'chunk_request_timeout = "20s"',
         ]),
     '',
     '[consensus]',

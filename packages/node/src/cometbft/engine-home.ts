@@ -83,6 +83,7 @@ export function openEngineHome(options: EngineHomeOptions): EngineHome {
     applicationSocket,
     rpcSocket,
     prepare: (hasBlocks) => {
+      const { stateSync } = options.config;
       const signState = join(path, SIGN_STATE);
       if (!existsSync(signState)) {
         if (hasBlocks || existsSync(join(path, 'data', 'blockstore.db')))
@@ -99,6 +100,7 @@ export function openEngineHome(options: EngineHomeOptions): EngineHome {
         peers: options.config.peers,
         blockIntervalMs: options.blockIntervalMs,
         heartbeatMs: options.heartbeatMs,
+        ...(stateSync === undefined ? {} : { stateSync }),
       };
       write('config/config.toml', engineConfigFile(config));
       write('config/genesis.json', genesisFile(options.genesis));

@@ -15,6 +15,7 @@ import { served } from '../services/served.ts';
 import { createAuthentication } from './authentication.ts';
 import { serveChain } from './chain-routes.ts';
 import { serveCiphertexts } from './ciphertext-routes.ts';
+import { serveEngineRelay } from './engine-relay-route.ts';
 import type { EventStream } from './event-stream.ts';
 import { HttpProblem, sendProblem } from './http-problem.ts';
 import type { NodeServices } from './node-services.ts';
@@ -217,6 +218,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   serveChain(app, context, services, streams);
   servePeople(app, context, services, streams);
   await serveCiphertexts(app, context, services);
+  const { relayToEngine } = services.ordering;
+  if (relayToEngine !== undefined) await serveEngineRelay(app, context, relayToEngine);
 
   const halted = (): boolean => services.ordering.status().halted !== undefined;
   serveRoute(app, context, ROUTES.getHealth, (_call, reply) => {

@@ -24,6 +24,13 @@ export interface RangeOptions {
   readonly limit?: number;
 }
 
+/** The store as it was at one moment, while it goes on. To be closed soon: what it sees can not be freed. */
+export interface StoreSnapshot {
+  /** A copy; synchronous. */
+  get(key: Bytes): Bytes | undefined;
+  close(): void;
+}
+
 export interface KeyValueStore {
   /** A copy; synchronous. All reads between two turns of the event loop see one state. */
   get(key: Bytes): Bytes | undefined;
@@ -35,6 +42,8 @@ export interface KeyValueStore {
    * @throws StorageError (rejects) once any write failed: after that nothing is accepted any more
    */
   write(batch: Batch): Promise<void>;
+  /** Everything that is durable now. */
+  openSnapshot(): StoreSnapshot;
   /** Number of entries. */
   count(): number;
   close(): Promise<void>;

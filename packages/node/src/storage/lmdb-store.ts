@@ -11,6 +11,7 @@ import {
   type Entry,
   type KeyValueStore,
   type RangeOptions,
+  type StoreSnapshot,
   StorageError,
 } from './key-value-store.ts';
 
@@ -27,10 +28,30 @@ interface SnapshotReader {
   getBinaryFast(key: Bytes, options: { readonly transaction: Transaction }): Uint8Array | undefined;
 }
 
+/** A read transaction that ends with its last user. */
+class SharedTransaction {
+  readonly transaction: Transaction;
+  #users = 1;
+
+  constructor(transaction: Transaction) {
+    this.transaction = transaction;
+  }
+
+  use(): this {
+    this.#users++;
+    return this;
+  }
+
+  done(): void {
+    if (--this.#users === 0) this.transaction.done();
+  }
+}
+
 class LmdbStore implements KeyValueStore {
   readonly #database: RootDatabase<Uint8Array, Uint8Array>;
   readonly #reader: SnapshotReader;
-  #snapshot: Transaction;
+  #snapshot: SharedTransaction;
+  readonly #openSnapshots = new Set<() => void>();
   #failed: StorageError | undefined;
   #closing: Promise<void> | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
@@ -38,13 +59,35 @@ class LmdbStore implements KeyValueStore {
   constructor(database: RootDatabase<Uint8Array, Uint8Array>) {
     this.#database = database;
     this.#reader = database;
-    this.#snapshot = database.useReadTransaction();
+    this.#snapshot = new SharedTransaction(database.useReadTransaction());
   }
 
   get(key: Bytes): Bytes | undefined {
     this.#assertOpen();
-    const bytes = this.#reader.getBinaryFast(key, { transaction: this.#snapshot });
+    const bytes = this.#reader.getBinaryFast(key, { transaction: this.#snapshot.transaction });
     return bytes === undefined ? undefined : copyOf(bytes);
+  }
+
+  openSnapshot(): StoreSnapshot {
+    this.#assertOpen();
+    const shared = this.#snapshot.use();
+    const { transaction } = shared;
+    let isOpen = true;
+    const close = (): void => {
+      this.#openSnapshots.delete(close);
+      if (isOpen) shared.done();
+      isOpen = false;
+    };
+    this.#openSnapshots.add(close);
+    return {
+      get: (key) => {
+        this.#assertOpen();
+        if (!isOpen) throw new StorageError('closed', 'the snapshot is closed');
+        const bytes = this.#reader.getBinaryFast(key, { transaction });
+        return bytes === undefined ? undefined : copyOf(bytes);
+      },
+      close,
+    };
   }
 
   range({ from, to, reverse = false, limit }: RangeOptions): readonly Entry[] {
@@ -53,7 +96,7 @@ class LmdbStore implements KeyValueStore {
     // LMDB's reverse ranges start high and have an exclusive end, hence the filtering of `to`.
     const found = this.#database.getRange({
       ...(reverse ? { start: to, end: from, reverse: true } : { start: from, end: to }),
-      transaction: this.#snapshot,
+      transaction: this.#snapshot.transaction,
     });
     for (const { key, value } of found) {
       if (limit !== undefined && entries.length >= limit) break;
@@ -101,7 +144,7 @@ class LmdbStore implements KeyValueStore {
     }
     this.#snapshot.done();
     this.#database.resetReadTxn();
-    this.#snapshot = this.#database.useReadTransaction();
+    this.#snapshot = new SharedTransaction(this.#database.useReadTransaction());
   }
 
   count(): number {
@@ -118,6 +161,7 @@ class LmdbStore implements KeyValueStore {
   close(): Promise<void> {
     this.#closing ??= this.#lastWrite.then(async () => {
       this.#failed ??= new StorageError('closed', 'the database is closed');
+      for (const closeSnapshot of this.#openSnapshots) closeSnapshot();
       this.#snapshot.done();
       await this.#database.close();
     });

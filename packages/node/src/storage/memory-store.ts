@@ -17,6 +17,11 @@ export function createMemoryStore(): KeyValueStore {
       assertOpen();
       return entries.range(options);
     },
+    openSnapshot: () => {
+      assertOpen();
+      const copy = entries.clone();
+      return { get: (key) => copy.get(key), close: () => undefined };
+    },
     write: async (batch: Batch) => {
       assertOpen();
       await Promise.resolve();

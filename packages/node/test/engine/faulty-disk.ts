@@ -96,6 +96,11 @@ export function createFaultyDisk(options: {
           if (options.lying !== true) return durable;
           shown.apply(batch);
         },
+        openSnapshot: () => {
+          open();
+          const copy = shown.clone();
+          return { get: (key) => copy.get(key), close: () => undefined };
+        },
         count: () => shown.size,
         close: async () => {
           await last;

@@ -50,6 +50,32 @@ export function testKeyValueStore(name: string, open: () => Promise<KeyValueStor
       await store.close();
     });
 
+    test('a snapshot shows what was there, while batches go on, until it is closed', async () => {
+      const store = await open();
+      await store.write(put(bytes(1), bytes(1)));
+      const early = store.openSnapshot();
+      const twin = store.openSnapshot();
+      for (let value = 2; value < 40; value++) {
+        // oxlint-disable-next-line no-await-in-loop -- batch after batch
+        await store.write(put(bytes(1), bytes(value)));
+        // oxlint-disable-next-line no-await-in-loop -- gives the database's own timers their turn
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        expect(early.get(bytes(1))).toEqual(bytes(1));
+      }
+      await store.write({ puts: [], deletes: [bytes(1)] });
+      const late = store.openSnapshot();
+      expect(store.get(bytes(1))).toBeUndefined();
+      expect(late.get(bytes(1))).toBeUndefined();
+      twin.close();
+      expect(early.get(bytes(1))).toEqual(bytes(1));
+      early.close();
+      early.close();
+      await store.write(put(bytes(1), bytes(9)));
+      expect(late.get(bytes(1))).toBeUndefined();
+      expect(store.get(bytes(1))).toEqual(bytes(9));
+      await store.close();
+    });
+
     test('a value of a megabyte comes back whole', async () => {
       const store = await open();
       const large = new Uint8Array(1_000_000).map((_, i) => i % 251);
