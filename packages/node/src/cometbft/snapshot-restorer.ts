@@ -139,6 +139,7 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
           : { result: 'retry', refetchChunks: [index], rejectSenders: [sender] };
       }
       await chain.restore(restored.value);
+      log({ level: 'debug', event: 'chunkRestored', height: tip.height, index });
     }
     return isLast ? finish(offered) : ACCEPTED;
   };
