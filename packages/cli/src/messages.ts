@@ -10,6 +10,14 @@ const MESSAGES = {
     en: 'Each folder under nodes/ holds one institution’s keys: carry it there, and delete it here.',
     zh: 'nodes/ 下每个目录含一个机构的密钥：请分别交付各机构，并在此删除。',
   },
+  networkJoined: {
+    en: 'trust begins at header {height}; start the node with "yilian node --home {home}"',
+    zh: '信任起点为区块头 {height}；启动节点：yilian node --home {home}',
+  },
+  signStateKept: {
+    en: 'What this validator signed before stands in its folder and stays.',
+    zh: '该验证者此前的签名状态文件已存在，保持不变。',
+  },
   nodeAnswers: { en: '{institution} answers', zh: '{institution} 已就绪' },
   nodeStands: {
     en: '{institution}  {url}  process {pid}  height {height}  peers {peers}',

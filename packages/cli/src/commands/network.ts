@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { EngineMissingError, findEngine } from '@yilian/node/cometbft/find-engine';
+import { ConfigError } from '@yilian/node/config';
 import { NODE_PROGRAM } from '@yilian/node/node-program';
 import { initNetwork, NetworkExistsError } from '@yilian/node/network/init-network';
 import { NetworkFileError, parseNetworkFile } from '@yilian/node/network/network-file';
@@ -16,6 +17,7 @@ import {
 import type { Command, Options } from '../command.ts';
 import { EXIT, type ExitCode, UsageError } from '../exit-code.ts';
 import type { Session } from '../session.ts';
+import { join } from './join.ts';
 
 function readNetworkFile(path: string): string {
   try {
@@ -27,7 +29,8 @@ function readNetworkFile(path: string): string {
 
 /** Mistakes of operators are usage errors: the message names the place and what is expected there. */
 function asUsage(error: unknown): unknown {
-  return error instanceof NetworkFileError ||
+  return error instanceof ConfigError ||
+    error instanceof NetworkFileError ||
     error instanceof NetworkExistsError ||
     error instanceof EngineMissingError ||
     error instanceof NetworkRunError
@@ -88,14 +91,18 @@ async function up(session: Session, directory: string): Promise<ExitCode> {
 const network: Command = {
   name: 'network',
   usage:
-    'network init --hospitals FILE --out DIR | network up DIR | network down DIR | network status DIR',
+    'network init --hospitals FILE --out DIR | network up DIR | network down DIR | network status DIR | network join --home DIR --from URL --from URL',
   summary: {
     en: 'make a network of hospitals; run, stop or show those of its nodes that are on this machine',
     zh: '建立医院网络；启动、停止或查看本机上的节点',
   },
-  options: { hospitals: { type: 'string' }, out: { type: 'string' } },
+  options: {
+    hospitals: { type: 'string' },
+    out: { type: 'string' },
+    from: { type: 'string', multiple: true },
+  },
   run: async (session, options) => {
-    const action = options.argument(0, 'init, up, down or status');
+    const action = options.argument(0, 'init, up, down, status or join');
     switch (action) {
       case 'init':
         return init(session, options);
@@ -111,6 +118,8 @@ const network: Command = {
           session,
           await attempt(() => networkStatus(resolve(options.argument(1, 'DIR')))),
         );
+      case 'join':
+        return attempt(() => join(session, options));
       default:
         throw new UsageError(`network has no action ${action}`);
     }

@@ -68,7 +68,9 @@ describe.skipIf(program === undefined)('a new hospital', () => {
     for (let sent = 0; sent < TRANSACTIONS; sent += 100)
       // oxlint-disable-next-line no-await-in-loop -- as many as a mempool holds
       await Promise.all(
-        Array.from({ length: Math.min(100, TRANSACTIONS - sent) }, () => order(first, enrolPatient())),
+        Array.from({ length: Math.min(100, TRANSACTIONS - sent) }, () =>
+          order(first, enrolPatient()),
+        ),
       );
     await until(() => made.length >= 2, 'snapshots');
     relays = await Promise.all(members.map(serveRelay));
@@ -93,7 +95,11 @@ describe.skipIf(program === undefined)('a new hospital', () => {
     const onEvent = (event: LogEvent): void => void events.push(event);
     let node = await startCometbftNode(plan, 'new', newcomer, { stateSync, onEvent });
     try {
-      await until(() => events.some(({ event }) => event === 'snapshotRestored'), 'a snapshot', 120_000);
+      await until(
+        () => events.some(({ event }) => event === 'snapshotRestored'),
+        'a snapshot',
+        120_000,
+      );
       const restored = node.latest().height;
       expect(restored >= BigInt(SNAPSHOT_EVERY)).toBe(true);
       const [first] = members;
@@ -149,7 +155,11 @@ describe.skipIf(program === undefined)('a new hospital', () => {
     });
     try {
       expect(node.latest().height).toBe(0n);
-      await until(() => events.some(({ event }) => event === 'snapshotRestored'), 'a snapshot', 120_000);
+      await until(
+        () => events.some(({ event }) => event === 'snapshotRestored'),
+        'a snapshot',
+        120_000,
+      );
       const accepted = events.find(({ event }) => event === 'snapshotAccepted');
       expect(accepted?.['next']).toBe(1);
       const chunks = events.filter(({ event }) => event === 'chunkRestored');
@@ -186,7 +196,11 @@ describe.skipIf(program === undefined)('a new hospital', () => {
       },
     });
     try {
-      await until(() => events.some(({ event }) => event === 'snapshotRestored'), 'a snapshot', 120_000);
+      await until(
+        () => events.some(({ event }) => event === 'snapshotRestored'),
+        'a snapshot',
+        120_000,
+      );
       const refused = events.filter(({ event }) => event === 'chunkRefused');
       expect(refused.map(({ code }) => code)).toEqual(['notUnderAppHash']);
       expect(refused[0]?.['sender']).toMatch(/^[0-9a-f]{40}$/);
