@@ -12,6 +12,7 @@ import { fromHex } from '@yilian/crypto/bytes';
 import { decode } from '@yilian/crypto/cbor';
 import { readFileSync, rmSync } from 'node:fs';
 import { bindFirst } from './bind-port.ts';
+import { SignStateMissingError } from './cometbft/engine-home.ts';
 import { EngineMissingError, findEngine } from './cometbft/find-engine.ts';
 import { type NodeConfig, parsePeerList, readNodeFiles } from './config.ts';
 import { ConfigError } from './json-fields.ts';
@@ -189,7 +190,10 @@ if (values.home === undefined) {
   process.exit(2);
 }
 run(resolve(values.home), values['any-port']).catch((error: unknown) => {
-  const isOperators = error instanceof ConfigError || error instanceof EngineMissingError;
+  const isOperators =
+    error instanceof ConfigError ||
+    error instanceof EngineMissingError ||
+    error instanceof SignStateMissingError;
   const text = isOperators ? error.message : String(error);
   process.stderr.write(`The node could not start: ${text}\n`);
   if (!isOperators && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
