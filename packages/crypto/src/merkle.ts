@@ -68,7 +68,12 @@ export function splitOf(size: number): { left: number; level: number } {
 }
 
 /** MTH of the leaves `start … start + size − 1`; `start` is a multiple of the covering power of two. */
-export function rangeRoot(nodes: NodeSource, start: number, size: number, hash: HashFunction): Bytes {
+export function rangeRoot(
+  nodes: NodeSource,
+  start: number,
+  size: number,
+  hash: HashFunction,
+): Bytes {
   if (size === 1) return nodes(0, start);
   const { left, level } = splitOf(size);
   if (left * 2 === size) return nodes(level + 1, start / size);

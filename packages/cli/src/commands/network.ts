@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { EngineMissingError, findEngine } from '@yilian/node/cometbft/find-engine';
-import { ConfigError } from '@yilian/node/config';
+import { ConfigError } from '@yilian/node/json-fields';
 import { NODE_PROGRAM } from '@yilian/node/node-program';
 import { initNetwork, NetworkExistsError } from '@yilian/node/network/init-network';
 import { NetworkFileError, parseNetworkFile } from '@yilian/node/network/network-file';

@@ -243,8 +243,6 @@ class CometbftNode {
 
   async start(): Promise<void> {
     await this.#chain.initialise(genesisId(this.#options.genesis));
-    // Before anything is open: an operator must see to it first.
-    this.#prepareHome();
     this.#server = await listenAbci({
       address: { kind: 'unix', path: this.#home.applicationSocket },
       handlers: this.#driver.handlers,

@@ -7,7 +7,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { join } from 'node:path';
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { raisedSignStateFile } from '../cometbft/engine-files.ts';
-import { ConfigError, parseNodeConfig, type StateSyncConfig } from '../config.ts';
+import { parseNodeConfig, type StateSyncConfig } from '../config.ts';
+import { ConfigError } from '../json-fields.ts';
 import { ENGINE_RELAY_PATH } from '../http/engine-relay-route.ts';
 
 /** Heights that may have begun since the newest header was shown; and a node that shows it may be late. */

@@ -76,6 +76,7 @@ class SlowStore {
     get: (key) => this.under.get(key),
     range: (options) => this.under.range(options),
     count: () => this.under.count(),
+    openSnapshot: () => this.under.openSnapshot(),
     close: () => this.under.close(),
     write: async (batch) => {
       this.begun += 1;

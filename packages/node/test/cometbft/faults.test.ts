@@ -59,46 +59,56 @@ afterAll(async () => {
 });
 
 describe('kill −9', () => {
-  test(`${CYCLES} times, at every stage: nothing final is lost or repeated, and all agree`, async () => {
-    for (let cycle = 0; cycle < CYCLES; cycle++) {
-      const kind = KINDS[cycle % KINDS.length];
-      const node = network.nodes[(cycle + Math.floor(cycle / KINDS.length)) % network.nodes.length];
-      if (kind === undefined || node === undefined) throw new Error('there is one for each cycle');
-      const what = `${kind.victim} of ${node.institution} at ${kind.moment}`;
-      await strike(node, kind);
-      const reached = Math.max(...(await Promise.all(network.nodes.map((n) => n.height()))));
-      if (!node.isRunning) node.start();
-      await network.reaches(reached + 1, CYCLE_MS_MAX).catch(async () => {
-        const heights = await Promise.all(network.nodes.map((n) => n.height()));
-        throw new Error(`after ${what}: ${heights.join(' ')}, wanted ${reached + 1}\n${node.log()}`);
-      });
-      expect(node.enginePids(), what).toHaveLength(1);
-    }
-    await load.stop();
-    expect(load.acknowledged.length).toBeGreaterThan(CYCLES);
-    expect(load.offeredAgain()).toBeGreaterThan(0);
+  test(
+    `${CYCLES} times, at every stage: nothing final is lost or repeated, and all agree`,
+    async () => {
+      for (let cycle = 0; cycle < CYCLES; cycle++) {
+        const kind = KINDS[cycle % KINDS.length];
+        const node =
+          network.nodes[(cycle + Math.floor(cycle / KINDS.length)) % network.nodes.length];
+        if (kind === undefined || node === undefined)
+          throw new Error('there is one for each cycle');
+        const what = `${kind.victim} of ${node.institution} at ${kind.moment}`;
+        await strike(node, kind);
+        const reached = Math.max(...(await Promise.all(network.nodes.map((n) => n.height()))));
+        if (!node.isRunning) node.start();
+        await network.reaches(reached + 1, CYCLE_MS_MAX).catch(async () => {
+          const heights = await Promise.all(network.nodes.map((n) => n.height()));
+          throw new Error(
+            `after ${what}: ${heights.join(' ')}, wanted ${reached + 1}\n${node.log()}`,
+          );
+        });
+        expect(node.enginePids(), what).toHaveLength(1);
+      }
+      await load.stop();
+      expect(load.acknowledged.length).toBeGreaterThan(CYCLES);
+      expect(load.offeredAgain()).toBeGreaterThan(0);
 
-    await network.reaches(Math.max(...load.acknowledged.map(({ height }) => height)) + 1);
-    await Promise.all(network.nodes.map((node) => node.stop()));
-    const chains = await Promise.all(network.nodes.map(readChain));
-    const common = Math.min(...chains.map(({ blocks }) => blocks.length));
-    const [first, firstNode] = [chains[0], network.nodes[0]];
-    if (first === undefined || firstNode === undefined) throw new Error('there are five');
-    const idsOf = (chain: typeof first): readonly string[] =>
-      chain.blocks.slice(0, common).map(({ blockId, parentAppHash }) => toHex(blockId) + toHex(parentAppHash));
-    for (const chain of chains) {
-      expect(idsOf(chain)).toEqual(idsOf(first));
-      expect(chain.headers.slice(0, common)).toEqual(first.headers.slice(0, common));
-      const executed = executedIn(chain);
-      const good = executed.filter(({ outcome }) => outcome.ok);
-      expect(new Set(good.map(({ tx }) => tx)).size).toBe(good.length);
-      const heights = new Map(good.map(({ tx, height }) => [tx, height]));
-      for (const { tx, height } of load.acknowledged) expect(heights.get(tx)).toBe(height);
-    }
-    const anew = executeAnew(firstNode, first);
-    expect(anew.at(-1)).toBe(first.appHash);
-    expect(anew.slice(0, -1)).toEqual(
-      first.blocks.slice(1).map(({ parentAppHash }) => toHex(parentAppHash)),
-    );
-  }, CYCLES * CYCLE_MS_MAX);
+      await network.reaches(Math.max(...load.acknowledged.map(({ height }) => height)) + 1);
+      await Promise.all(network.nodes.map((node) => node.stop()));
+      const chains = await Promise.all(network.nodes.map(readChain));
+      const common = Math.min(...chains.map(({ blocks }) => blocks.length));
+      const [first, firstNode] = [chains[0], network.nodes[0]];
+      if (first === undefined || firstNode === undefined) throw new Error('there are five');
+      const idsOf = (chain: typeof first): readonly string[] =>
+        chain.blocks
+          .slice(0, common)
+          .map(({ blockId, parentAppHash }) => toHex(blockId) + toHex(parentAppHash));
+      for (const chain of chains) {
+        expect(idsOf(chain)).toEqual(idsOf(first));
+        expect(chain.headers.slice(0, common)).toEqual(first.headers.slice(0, common));
+        const executed = executedIn(chain);
+        const good = executed.filter(({ outcome }) => outcome.ok);
+        expect(new Set(good.map(({ tx }) => tx)).size).toBe(good.length);
+        const heights = new Map(good.map(({ tx, height }) => [tx, height]));
+        for (const { tx, height } of load.acknowledged) expect(heights.get(tx)).toBe(height);
+      }
+      const anew = executeAnew(firstNode, first);
+      expect(anew.at(-1)).toBe(first.appHash);
+      expect(anew.slice(0, -1)).toEqual(
+        first.blocks.slice(1).map(({ parentAppHash }) => toHex(parentAppHash)),
+      );
+    },
+    CYCLES * CYCLE_MS_MAX,
+  );
 });

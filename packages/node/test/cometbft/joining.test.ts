@@ -125,16 +125,16 @@ describe('the sign state', () => {
 
   test('of a node that never took part begins at nothing, and is never written again', () => {
     const path = folder();
-    home(path).prepare({ hasBlocks: false });
+    home(path).prepare(false);
     expect(JSON.parse(readFileSync(stateOf(path), 'utf8'))).toMatchObject({ height: '0' });
     writeFileSync(stateOf(path), '{"height":"77"}');
-    home(path).prepare({ hasBlocks: true });
+    home(path).prepare(true);
     expect(readFileSync(stateOf(path), 'utf8')).toBe('{"height":"77"}');
   });
 
   test('that is gone while the node has blocks stops the node before it can sign twice', () => {
     const path = folder();
-    expect(() => home(path).prepare({ hasBlocks: true })).toThrow(SignStateMissingError);
+    expect(() => home(path).prepare(true)).toThrow(SignStateMissingError);
     expect(existsSync(stateOf(path))).toBe(false);
     expect(existsSync(join(path, 'config', 'priv_validator_key.json'))).toBe(false);
   });

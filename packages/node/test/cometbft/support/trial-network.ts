@@ -266,8 +266,7 @@ export async function makeTrialNetwork(options: TrialOptions = {}): Promise<Tria
       await Promise.all(nodes.map((node) => node.stop()));
       await Promise.all(nodes.map(({ proxy }) => proxy?.close()));
       await until(() => nodes.every((node) => node.enginePids().length === 0)).catch(() => {
-        for (const node of nodes)
-          for (const pid of node.enginePids()) process.kill(pid, 'SIGKILL');
+        for (const node of nodes) for (const pid of node.enginePids()) process.kill(pid, 'SIGKILL');
       });
       rmSync(root, { recursive: true, force: true });
     },
