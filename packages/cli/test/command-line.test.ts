@@ -300,6 +300,80 @@ describe('the trust anchor', () => {
   });
 });
 
+describe('validators', () => {
+  interface Shown {
+    readonly epoch: number;
+    readonly mode: string;
+    readonly validators: readonly { readonly institution: string; readonly power: number }[];
+    readonly change: { readonly hash: string; readonly approvals: readonly string[] } | null;
+    readonly misbehaviour: readonly unknown[];
+  }
+  const shown = async (): Promise<Shown> => (await done(['validators'])).json as unknown as Shown;
+  const nodeOf = (institution: string): string => join(consortium.home, 'nodes', institution);
+
+  test('the regulator proposes, hospitals approve, and the list is another one', async () => {
+    await done(['connect', pageUrl]);
+    const file = join(home, 'validators.yaml');
+    await done(['validators', '--out', file]);
+    const before = await shown();
+    expect(before).toMatchObject({ epoch: 0, mode: 'equal', change: null, misbehaviour: [] });
+    expect(before.validators).toHaveLength(4);
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8')
+        .replace('mode: equal', 'mode: stake')
+        .replaceAll('power: 1', 'power: 5')
+        .replace('power: 5', 'power: 4'),
+    );
+    const proposed = await done([
+      'validators',
+      'change',
+      '--file',
+      file,
+      '--node',
+      nodeOf('regulator'),
+    ]);
+    const hash = String(proposed.json['change']);
+    expect((await shown()).change).toMatchObject({ hash, approvals: [] });
+    const approve = (institution: string): Promise<Ran> =>
+      yilian(['validators', 'approve', '--change', hash, '--node', nodeOf(institution), '--json']);
+    expect((await approve('tertiary-1')).json).toMatchObject({ acts: false });
+    const twice = await approve('tertiary-1');
+    expect(twice.code).toBe(1);
+    expect(twice.json).toMatchObject({ error: { code: 'alreadyApproved' } });
+    const observer = await approve('regulator');
+    expect(observer.json).toMatchObject({ error: { code: 'notAValidator' } });
+    expect((await approve('secondary-1')).json).toMatchObject({ acts: false });
+    expect((await approve('community-1')).json).toMatchObject({ acts: true });
+    const after = await shown();
+    expect(after).toMatchObject({ epoch: 1, mode: 'stake', change: null });
+    expect(after.validators.map(({ power }) => power).sort()).toEqual([4, 5, 5, 5]);
+    // Every client follows, by verified headers.
+    const words = await yilian(['validators', '--lang', 'zh']);
+    expect(words.out).toContain('stake');
+    expect(words.out).toContain('5/19');
+    const late = await approve('tertiary-2');
+    expect(late.json).toMatchObject({ error: { code: 'changeUnknown' } });
+  }, 120_000);
+
+  test.each([
+    [['validators', 'sing'], 2],
+    [['validators', 'change', '--file', '/nonexistent', '--node', '/nonexistent'], 2],
+    [['validators', 'approve', '--change', '00', '--node', '/nonexistent'], 2],
+    [['validators', 'key', '--node', '/nonexistent'], 2],
+  ] as const)('%s exits with %i', async (args, code) => {
+    const ran = await yilian(args);
+    expect(ran.code, ran.err + ran.out).toBe(code);
+    expect(ran.err).not.toContain('    at ');
+  });
+
+  test('a hospital cannot put a list to the vote', async () => {
+    const file = join(home, 'validators.yaml');
+    const args = ['validators', 'change', '--file', file, '--node', nodeOf('tertiary-1')];
+    expect((await yilian(args)).code).toBe(2);
+  });
+});
+
 describe('what a command cannot do, it says by its exit code', () => {
   test.each([
     [['nonsense'], 2],

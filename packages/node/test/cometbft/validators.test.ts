@@ -107,6 +107,13 @@ async function start(
       return node;
     }),
   );
+  // The engines find one another; until then nothing can be handed in.
+  await vi.waitFor(
+    () => {
+      for (const node of nodes) expect(node.latest().height).toBeGreaterThan(0n);
+    },
+    { timeout: 120_000 },
+  );
   return { nodes, genesis };
 }
 
