@@ -34,7 +34,10 @@ export interface LogReader {
   readonly grantEvents: (grant: Grant) => Promise<readonly LogEntry[]>;
 }
 
-export function createLogReader(network: Network, headers: HeaderStore): LogReader {
+export function createLogReader(
+  network: Pick<Network, 'platform' | 'context' | 'transport' | 'ask' | 'attempt'>,
+  headers: Pick<HeaderStore, 'verify'>,
+): LogReader {
   const { platform } = network;
 
   async function verifyEntry(

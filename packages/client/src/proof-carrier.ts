@@ -17,7 +17,7 @@ export interface CertifiedHeader {
  * @throws VerificationError when it is not certified, or of another height
  */
 export async function verifyCarrier(
-  headers: HeaderStore,
+  headers: Pick<HeaderStore, 'verify'>,
   certified: CertifiedHeader,
   answerHeight: number,
   source: Source,

@@ -61,8 +61,8 @@ export interface ReportedOffence extends Offence {
  * @throws VerificationError when every node that answers leaves one out
  */
 export async function readMisbehaviour(
-  network: Network,
-  reader: ChainReader,
+  network: Pick<Network, 'ask' | 'context'>,
+  reader: Pick<ChainReader, 'state' | 'logEntry'>,
 ): Promise<readonly ReportedOffence[]> {
   const { value: counted } = await reader.state(stateKeys.misbehaviourCount());
   const count = counted === undefined ? 0 : parseMisbehaviourCount(counted);

@@ -1,5 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { provenLogEntry } from '@yilian/api/messages-chain';
+import { encodeMessage, parseMessage } from '@yilian/api/codec';
 import { ROUTES, type RouteName } from '@yilian/api/routes';
+import { LIMITS } from '@yilian/api/sizes';
 import { toHex } from '@yilian/crypto/bytes';
 import { labelPoint } from '@yilian/crypto/label';
 import type { TransactionId } from '@yilian/ledger/ids';
@@ -427,4 +430,18 @@ test('R3 K_patient and a alone: another device finds visits, records, grants and
   ).toBe(true);
   await fresh.revoke(grantId);
   expect((await reader.grant(grantId, { fresh: true }))?.revoked).toBe(true);
+});
+
+test('a node cannot leave a transaction out by calling its entry misbehaviour that the engine reported', async () => {
+  const hide = (body: Uint8Array): Uint8Array => {
+    const parsed = parseMessage(provenLogEntry, body, LIMITS.answerBytesMax);
+    if (!parsed.ok) throw new Error('no entry came');
+    return encodeMessage(provenLogEntry, { ...parsed.value, transaction: new Uint8Array(0) });
+  };
+  const reader = onlyNode('tertiary-1');
+  await expect(reader.logEntry(position)).resolves.toMatchObject({ position });
+  wire.alter((_, url) => /\/v1\/log\/\d+$/.test(url.pathname), hide);
+  await expect(reader.logEntry(position)).rejects.toMatchObject({ code: 'logProof' });
+  wire.alter((_, url) => url.pathname.endsWith('/receipt'), hide);
+  await expect(reader.transaction(transaction)).rejects.toBeInstanceOf(VerificationError);
 });
