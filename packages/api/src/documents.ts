@@ -56,6 +56,8 @@ export interface StatusDocument {
   readonly peers: { readonly connected: number; readonly known: number };
   readonly mempool: { readonly count: number; readonly bytes: number };
   readonly stateEntries: number;
+  /** Offences of validators that the engine has proven; `getListing` says where they stand. */
+  readonly misbehaviour: number;
   readonly halted: boolean;
 }
 
@@ -74,6 +76,7 @@ export const statusDocument: z.ZodType<StatusDocument> = z.strictObject({
   peers: z.strictObject({ connected: z.int().nonnegative(), known: z.int().nonnegative() }),
   mempool: z.strictObject({ count: z.int().nonnegative(), bytes: z.int().nonnegative() }),
   stateEntries: z.int().nonnegative(),
+  misbehaviour: z.int().nonnegative(),
   halted: z.boolean(),
 });
 

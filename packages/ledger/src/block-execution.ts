@@ -104,13 +104,11 @@ export function executeBlock(input: {
   }
 
   const { chainId } = meta;
-  const reported = {
-    chainId,
-    height,
-    index: inspected.length,
-    position: meta.parts.logSize + leaves.length,
-  };
-  leaves.push(...recordMisbehaviour(state, misbehaviour, reported));
+  const place = { chainId, height, index: inspected.length };
+  for (const leaf of recordMisbehaviour(state, misbehaviour, place)) {
+    indexLogLeaf(overlay, state, leaf, meta.parts.logSize + leaves.length);
+    leaves.push(encodeLogLeaf(leaf));
+  }
 
   let { parts, stateSize, drops } = meta;
   if (leaves.length > 0) {

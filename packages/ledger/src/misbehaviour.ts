@@ -14,9 +14,8 @@ import type { Fact } from './contract.ts';
 import { institutionOfAddress } from './contracts/governance/validators.ts';
 import { type TransactionId, toTransactionId } from './ids.ts';
 import type { Misbehaviour } from './ledger-port.ts';
-import { type LogLeaf, encodeLogLeaf } from './log-leaf.ts';
-import { type State, lookups, stateKeys } from './state.ts';
-import { keyToBytes, numberKey } from './store.ts';
+import type { LogLeaf } from './log-leaf.ts';
+import { type State, stateKeys } from './state.ts';
 
 /** What an engine tells of another kind goes as `unknown`: codes are words of ours. */
 export const MISBEHAVIOUR_KINDS = ['duplicateVote', 'lightClientAttack', 'unknown'] as const;
@@ -48,10 +47,9 @@ export function recordMisbehaviour(
     readonly chainId: string;
     readonly height: number;
     readonly index: number;
-    readonly position: number;
   },
-): readonly Bytes[] {
-  const leaves: Bytes[] = [];
+): readonly LogLeaf[] {
+  const leaves: LogLeaf[] = [];
   for (const told of misbehaviour) {
     const institution = institutionOfAddress(state, told.address);
     if (institution === undefined) continue;
@@ -63,16 +61,13 @@ export function recordMisbehaviour(
     const counted = state.get(stateKeys.misbehaviourCount());
     const count = counted === undefined ? 0 : parseMisbehaviourCount(counted);
     state.put(stateKeys.misbehaviourCount(), encode([count + 1]));
-    state.append(lookups.misbehaviour(), keyToBytes(numberKey(place.position + leaves.length)));
-    leaves.push(
-      encodeLogLeaf({
-        transaction: offenceId(place, offence),
-        height: place.height,
-        index: place.index + leaves.length,
-        outcome: 'ok',
-        facts: [['misbehaviour', institution, kind, offence.height]],
-      }),
-    );
+    leaves.push({
+      transaction: offenceId(place, offence),
+      height: place.height,
+      index: place.index + leaves.length,
+      outcome: 'ok',
+      facts: [['misbehaviour', institution, kind, offence.height]],
+    });
   }
   return leaves;
 }

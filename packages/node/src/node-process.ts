@@ -16,7 +16,7 @@ import { SignStateMissingError } from './cometbft/engine-home.ts';
 import { EngineMissingError, findEngine } from './cometbft/find-engine.ts';
 import { type NodeConfig, parsePeerList, readNodeFiles } from './config.ts';
 import { ConfigError } from './json-fields.ts';
-import { createLogger } from './logging.ts';
+import { type Logger, createLogger } from './logging.ts';
 import { type YilianNode, createNode } from './node.ts';
 import { type TcpPeers, createTcpPeers } from './peers/tcp-peers.ts';
 import type { EnrolledRole } from './services/registration.ts';
@@ -106,6 +106,20 @@ function followSupervisor(peers: TcpPeers): void {
   });
 }
 
+/** SIGHUP: a hospital has joined or moved. Whoever votes is the ledger's to say; this is who may connect. */
+function followConfig(home: string, peers: TcpPeers, logger: Logger): void {
+  process.on('SIGHUP', () => {
+    try {
+      const { config } = readNodeFiles(home);
+      setMembers(peers, config.peers);
+      logger.info({ event: 'peersRead', count: config.peers.length });
+    } catch (error) {
+      // A half-written file changes nothing.
+      logger.error({ event: 'peersUnreadable', reason: String(error) });
+    }
+  });
+}
+
 function isRole(role: unknown): role is EnrolledRole {
   return role === 'patient' || role === 'doctor' || role === 'department';
 }
@@ -133,6 +147,7 @@ async function run(home: string, isAnyPort: boolean): Promise<void> {
   );
   setMembers(peers, config.peers);
   followSupervisor(peers);
+  followConfig(home, peers, logger);
   report({ kind: 'listening', peerPort: peers.address.port });
   const node = await createNode(
     {

@@ -98,6 +98,12 @@ function logEntries(
   return served({ header, certificate, entries });
 }
 
+function misbehaviourCount({ ordering }: NodeServices): number {
+  const key = encode([0, 0]);
+  const answer = ordering.query({ path: 'misbehaviour', key, height: 0n, prove: false });
+  return answer.ok ? parseListAnswer(answer.value).count : 0;
+}
+
 function outcomeWord(final: FinalOutcome): string {
   return final.outcome.ok ? 'ok' : final.outcome.rejection.code;
 }
@@ -203,6 +209,7 @@ export function serveChain(
       },
       mempool: status.mempool,
       stateEntries: status.stateEntries,
+      misbehaviour: misbehaviourCount(services),
       halted: status.halted !== undefined,
     });
   });
