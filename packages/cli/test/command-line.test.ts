@@ -347,7 +347,7 @@ describe('validators', () => {
     expect((await approve('community-1')).json).toMatchObject({ acts: true });
     const after = await shown();
     expect(after).toMatchObject({ epoch: 1, mode: 'stake', change: null });
-    expect(after.validators.map(({ power }) => power).sort()).toEqual([4, 5, 5, 5]);
+    expect(after.validators.map(({ power }) => power).sort((a, b) => a - b)).toEqual([4, 5, 5, 5]);
     // Every client follows, by verified headers.
     const words = await yilian(['validators', '--lang', 'zh']);
     expect(words.out).toContain('stake');

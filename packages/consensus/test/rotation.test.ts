@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { toHex } from '@yilian/crypto/bytes';
 import { primariesOf, type Turn } from '../src/rotation.ts';

@@ -64,7 +64,7 @@ const changeRows: readonly RuleRow[] = [
     transaction: () =>
       tx(regulator.signer, {
         ...changeTo(five),
-        validators: [...changeTo(five).validators].reverse(),
+        validators: changeTo(five).validators.toReversed(),
       }),
     expected: 'validatorsUnordered',
   },

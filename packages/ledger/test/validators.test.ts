@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
@@ -64,7 +64,7 @@ function propose(chain: Chain, change: ReturnType<typeof changeTo>): void {
 function approve(chain: Chain, letters: string, change = changeTo(five)): readonly Validator[] {
   return step(
     chain,
-    [...letters].map((each) => tx(consensusSigner(each), approval(change))),
+    Array.from(letters).map((each) => tx(consensusSigner(each), approval(change))),
   );
 }
 
@@ -129,9 +129,9 @@ test('AV-5 three of four hospitals are more than two thirds, without the one tha
 });
 
 test('AV-5 two thirds of the power now are not enough without two thirds of the power then', () => {
-  const equal = changeTo([...'abcdefg'].map((each) => validator(each)));
+  const equal = changeTo(Array.from('abcdefg').map((each) => validator(each)));
   const stake = changeTo(
-    [...'abcdefg'].map((each) => validator(each, { power: each >= 'f' ? 5 : 3 })),
+    Array.from('abcdefg').map((each) => validator(each, { power: each >= 'f' ? 5 : 3 })),
     { mode: 'stake' },
   );
   const approvedBy = (letters: string): boolean =>
@@ -139,7 +139,7 @@ test('AV-5 two thirds of the power now are not enough without two thirds of the 
       ...stake,
       hash: new Uint8Array(32),
       until: 0,
-      approvals: [...letters].map((each) => consensusSigner(each).key),
+      approvals: Array.from(letters).map((each) => consensusSigner(each).key),
     });
   // Five of seven now, 15 of 25 then.
   expect(approvedBy('abcde')).toBe(false);
@@ -179,9 +179,9 @@ test('two changes that act in one block are told as one', () => {
   );
   propose(chain, changeTo(five));
   const updates = step(chain, [
-    ...[...'abce'].map((each) => tx(consensusSigner(each), approval(changeTo(five)))),
+    ...Array.from('abce').map((each) => tx(consensusSigner(each), approval(changeTo(five)))),
     tx(regulator.signer, lead),
-    ...[...'abce'].map((each) => tx(consensusSigner(each), approval(lead))),
+    ...Array.from('abce').map((each) => tx(consensusSigner(each), approval(lead))),
   ]);
   expect(getValidators(stateOf(chain)).epoch).toBe(2);
   expect(updates).toEqual(
@@ -222,7 +222,7 @@ test('the hospitals together, without the regulator, change nothing', () => {
   const chain = new Chain();
   const change = changeTo(five);
   const codes = chain.codes(
-    ...[...'abcde'].map((each) => tx(consensusSigner(each), approval(change))),
+    ...Array.from('abcde').map((each) => tx(consensusSigner(each), approval(change))),
   );
   expect(new Set(codes)).toEqual(new Set(['changeUnknown']));
 });
