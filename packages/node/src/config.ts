@@ -22,6 +22,8 @@ export interface NodeSettings {
   /** Bodies of so many newest blocks are kept, where CometBFT orders; 0: of all (an archive). */
   readonly blocksKept: number;
   readonly objectBytesMax: number;
+  /** With less room on its disk (MiB) a node beside CometBFT halts until there is more; 0: never. */
+  readonly diskFreeMinMib: number;
   /** Cost units a second (routes say their cost), per address and per signer. */
   readonly addressPerSecond: number;
   readonly signerPerSecond: number;
@@ -111,6 +113,7 @@ const DEFAULT_SETTINGS: NodeSettings = {
   snapshotEvery: 10_000,
   blocksKept: 0,
   objectBytesMax: 4 * 1024 * 1024 * 1024,
+  diskFreeMinMib: 64,
   addressPerSecond: 500,
   signerPerSecond: 200,
   logLevel: 'info',
@@ -141,6 +144,7 @@ function readSettings(fields: JsonFields): NodeSettings {
     snapshotEvery: [0, 1_000_000_000],
     blocksKept: [0, Number.MAX_SAFE_INTEGER],
     objectBytesMax: [1024, Number.MAX_SAFE_INTEGER],
+    diskFreeMinMib: [0, 1_000_000],
     addressPerSecond: [1, 1_000_000],
     signerPerSecond: [1, 1_000_000],
   } as const;

@@ -171,6 +171,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
             ...pace,
             snapshotEvery: settings.snapshotEvery,
             blocksKept: settings.blocksKept,
+            diskFreeMinMib: settings.diskFreeMinMib,
           },
           log,
         });

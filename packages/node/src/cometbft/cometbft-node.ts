@@ -58,6 +58,7 @@ import { createEngineRpc, type EngineRpc } from './engine-rpc.ts';
 import { relayToEngine } from './engine-relay.ts';
 import type { EngineProgram } from './find-engine.ts';
 import { createGateway, type Gateway, type GatewaySettings } from './gateway.ts';
+import { createRoomWatch, type Room } from './disk-room.ts';
 import { endOrphanEngines } from './orphan-engine.ts';
 import { createHeaderSource, type HeaderSource, lightSetOf } from './header-source.ts';
 import { createSnapshotMaker, type SnapshotMaker } from './snapshot-maker.ts';
@@ -97,6 +98,8 @@ export interface CometbftNodeSettings extends Pick<
   readonly snapshotEvery: number;
   /** Bodies of so many newest blocks are kept; 0: of all (an archive). */
   readonly blocksKept: number;
+  /** With less room on the disk the node halts until there is more; 0: it goes on until it cannot. */
+  readonly diskFreeMinMib: number;
 }
 
 /** What waits for a block is capped here, at the entry: an engine whose application is late stops. */
@@ -109,6 +112,7 @@ const DEFAULT_SETTINGS: CometbftNodeSettings = {
   verificationWorkers: 1,
   snapshotEvery: 10_000,
   blocksKept: 0,
+  diskFreeMinMib: 64,
 };
 
 /** `max_age_num_blocks` of the engine's genesis file: evidence may need the blocks of so many heights. */
@@ -121,6 +125,7 @@ const HEADERS_MAX = 100;
 /** Commit waits so long for the header at most; it comes later then. */
 const HEADER_MS_MAX = 500;
 const TEND_MS = 250;
+const ROOM_MS = 2_000;
 const RESTART_MS = [200, 500, 1_000, 2_000, 5_000] as const;
 /** An engine that has run so long did not die at its start. */
 const STEADY_MS = 30_000;
@@ -147,9 +152,15 @@ class CometbftNode {
   readonly #snapshots: SnapshotMaker;
   #server: AbciServer | undefined;
   #engine: EngineProcess | undefined;
+  #restart: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #tending: Promise<void> = Promise.resolve();
   #halted: string | undefined;
+  /** Why the engine rests, until that is over. */
+  #paused: string | undefined;
+  #resting: Promise<void> = Promise.resolve();
+  readonly #room: () => Room;
+  #roomMs = 0;
   #stopping: Promise<void> | undefined;
   /** Newest height of which everything is here. */
   #final: { readonly height: bigint; readonly timeNs: bigint };
@@ -207,6 +218,10 @@ class CometbftNode {
       config: options.config,
       blockIntervalMs: this.#settings.blockIntervalMs,
       heartbeatMs: this.#settings.heartbeatMs,
+    });
+    this.#room = createRoomWatch({
+      directory: options.directory,
+      minMib: this.#settings.diskFreeMinMib,
     });
     this.#rpc = createEngineRpc({ socketPath: this.#home.rpcSocket });
     this.#headers = createHeaderSource({
@@ -295,9 +310,9 @@ class CometbftNode {
 
   /** @throws SignStateMissingError, OrphanEngineError, or the system's error when the disk takes nothing */
   async #startEngine(attempt: number): Promise<void> {
-    if (this.#stopping !== undefined || this.#halted !== undefined) return;
+    if (this.#isHeld()) return;
     const orphans = await endOrphanEngines(this.#home.path);
-    if (this.#stopping !== undefined) return;
+    if (this.#isHeld()) return;
     for (const pid of orphans) this.#log({ level: 'warn', event: 'orphanEngineEnded', pid });
     this.#home.prepare((this.#chain.tip()?.height ?? 0n) > 0n);
     const engine = startEngine(this.#options.program, this.#home.path);
@@ -306,7 +321,9 @@ class CometbftNode {
     this.#gateway.lost();
     this.#log({ level: 'info', event: 'engineStarted', pid: engine.pid ?? 0 });
     void engine.ended.then(({ code, signal, reason }) => {
-      if (this.#stopping !== undefined) return;
+      if (this.#stopping !== undefined || this.#engine !== engine) return;
+      this.#engine = undefined;
+      if (this.#paused !== undefined) return;
       this.#log({
         level: 'error',
         event: 'engineEnded',
@@ -323,7 +340,8 @@ class CometbftNode {
   /** Sooner after the first failures, later after many: what ails an engine may pass (a full disk, a port). */
   #restartEngine(attempt: number): void {
     const ms = RESTART_MS[Math.min(attempt, RESTART_MS.length - 1)] ?? RESTART_MS[0];
-    setTimeout(() => {
+    clearTimeout(this.#restart);
+    this.#restart = setTimeout(() => {
       this.#startEngine(attempt + 1).catch((error: unknown) => {
         if (error instanceof SignStateMissingError) {
           this.#halt(error);
@@ -332,7 +350,31 @@ class CometbftNode {
         this.#log({ level: 'error', event: 'engineNotStarted', reason: String(error) });
         this.#restartEngine(attempt + 1);
       });
-    }, ms).unref();
+    }, ms);
+    this.#restart.unref();
+  }
+
+  #isHeld(): boolean {
+    return this.#stopping !== undefined || this.#halted !== undefined || this.#paused !== undefined;
+  }
+
+  /** Stops the engine while there is no room, and starts it again. */
+  async #watchRoom(): Promise<void> {
+    const nowMs = performance.now();
+    if (this.#stopping !== undefined || nowMs - this.#roomMs < ROOM_MS) return;
+    this.#roomMs = nowMs;
+    const room = this.#room();
+    if (room.kind === 'none') {
+      if (this.#isHeld()) return;
+      this.#paused = room.message;
+      this.#log({ level: 'error', event: 'paused', reason: room.message });
+      this.#resting = this.#engine?.stop() ?? Promise.resolve();
+    } else if (this.#paused !== undefined) {
+      await this.#resting;
+      this.#paused = undefined;
+      this.#log({ level: 'info', event: 'resumed' });
+      this.#restartEngine(0);
+    }
   }
 
   #halt(error: unknown): void {
@@ -395,7 +437,8 @@ class CometbftNode {
   /** Fetches the headers that are missing, oldest first, and sends again what waits for long. */
   #tend(): void {
     this.#tending = this.#tending.then(async () => {
-      if (this.#stopping !== undefined || this.#halted !== undefined) return;
+      await this.#watchRoom();
+      if (this.#isHeld()) return;
       try {
         await this.#fetchMissing();
         await this.#gateway.resend(
@@ -439,7 +482,7 @@ class CometbftNode {
   }
 
   async #submit(tx: Bytes, source: string): Promise<Submission> {
-    if (this.#halted !== undefined || this.#stopping !== undefined) return refused('unavailable');
+    if (this.#isHeld()) return refused('unavailable');
     const identified = this.#identify(tx);
     if (!identified.ok) return { admitted: false, rejection: identified.rejection };
     const { id } = identified;
@@ -556,7 +599,7 @@ class CometbftNode {
           peers: peers.status(),
           mempool: { count: this.#mempool.count, bytes: this.#mempool.bytes },
           stateEntries: this.#chain.entries(),
-          halted: this.#halted,
+          halted: this.#halted ?? this.#paused,
         };
       },
       stop: () => {

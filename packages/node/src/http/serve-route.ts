@@ -187,7 +187,8 @@ function sendAnswer<Answer>(
   reply: FastifyReply,
   answer: Answer,
 ): FastifyReply {
-  void reply.code(route.status);
+  // A handler may have said otherwise.
+  if (reply.statusCode === 200) void reply.code(route.status);
   const { answer: content } = route;
   switch (content.kind) {
     case 'none':

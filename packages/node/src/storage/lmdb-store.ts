@@ -52,7 +52,9 @@ class LmdbStore implements KeyValueStore {
   readonly #reader: SnapshotReader;
   #snapshot: SharedTransaction;
   readonly #openSnapshots = new Set<() => void>();
+  /** Nothing is written any more; what was durable before can still be read. */
   #failed: StorageError | undefined;
+  #isClosed = false;
   #closing: Promise<void> | undefined;
   #lastWrite: Promise<void> = Promise.resolve();
 
@@ -125,6 +127,7 @@ class LmdbStore implements KeyValueStore {
 
   async #writeNow(batch: Batch): Promise<void> {
     this.#assertOpen();
+    if (this.#failed !== undefined) throw this.#failed;
     try {
       if (batch.puts.some(({ key }) => key.length === 0 || key.length > KEY_BYTES_MAX))
         throw new RangeError('a key has no length that the database takes');
@@ -137,9 +140,13 @@ class LmdbStore implements KeyValueStore {
       });
       await this.#database.flushed;
     } catch (cause) {
-      this.#failed = new StorageError('writeFailed', 'the database could not be written', {
-        cause,
-      });
+      const why = cause instanceof Error ? cause.message : String(cause);
+      this.#failed = new StorageError(
+        'writeFailed',
+        `the database could not be written (${why}); nothing that was acknowledged is lost: see to the ` +
+          'disk, then start the node again',
+        { cause },
+      );
       throw this.#failed;
     }
     this.#snapshot.done();
@@ -160,7 +167,7 @@ class LmdbStore implements KeyValueStore {
 
   close(): Promise<void> {
     this.#closing ??= this.#lastWrite.then(async () => {
-      this.#failed ??= new StorageError('closed', 'the database is closed');
+      this.#isClosed = true;
       for (const closeSnapshot of this.#openSnapshots) closeSnapshot();
       this.#snapshot.done();
       await this.#database.close();
@@ -169,7 +176,7 @@ class LmdbStore implements KeyValueStore {
   }
 
   #assertOpen(): void {
-    if (this.#failed !== undefined) throw this.#failed;
+    if (this.#isClosed) throw new StorageError('closed', 'the database is closed');
   }
 }
 

@@ -10,17 +10,27 @@ import { submitted } from '@yilian/api/messages-chain';
 import { type Bytes, fromHex, toHex } from '@yilian/crypto/bytes';
 import { publicKey, sign } from '@yilian/crypto/signature';
 import { toPatientCommitment } from '@yilian/ledger/ids';
-import { encodeTransaction, signTransaction } from '@yilian/ledger/transaction-codec';
+import {
+  encodeTransaction,
+  signTransaction,
+  transactionId,
+} from '@yilian/ledger/transaction-codec';
 import type { TrialNetwork, TrialNode } from './trial-network.ts';
 
 const ANSWER_MS_MAX = 15_000;
 const PAUSE_MS = 100;
 const EXPIRY_HEIGHTS = 4_000;
 
+export interface Offered {
+  readonly tx: Bytes;
+  readonly id: string;
+}
+
 /** One that somebody was told is final. */
 export interface Acknowledged {
   readonly tx: string;
-  readonly height: number;
+  /** Null: by a receipt, after an answer that was lost. */
+  readonly height: number | null;
 }
 
 export interface Load {
@@ -32,7 +42,7 @@ export interface Load {
 }
 
 /** The regulator admits one more patient: valid on every chain, never twice the same. */
-export function enrolment(regulatorSeed: Bytes, expiryHeight: number): Bytes {
+export function enrolment(regulatorSeed: Bytes, expiryHeight: number): Offered {
   const commitment = toPatientCommitment(new Uint8Array(randomBytes(32)));
   const sender = {
     key: publicKey(regulatorSeed),
@@ -45,7 +55,10 @@ export function enrolment(regulatorSeed: Bytes, expiryHeight: number): Bytes {
     nonce: new Uint8Array(randomBytes(16)),
     expiryHeight,
   };
-  return encodeTransaction(signTransaction(unsigned, [sender]));
+  return {
+    tx: encodeTransaction(signTransaction(unsigned, [sender])),
+    id: toHex(transactionId(unsigned)),
+  };
 }
 
 export function regulatorSeedOf({ regulator }: TrialNetwork): Bytes {
@@ -55,8 +68,19 @@ export function regulatorSeedOf({ regulator }: TrialNetwork): Bytes {
   return fromHex(keys.regulator);
 }
 
-/** Height at which it became final as `ok`; undefined when this node does not say so. */
-export async function offer(node: TrialNode, tx: Bytes): Promise<number | undefined> {
+async function hasReceipt(node: TrialNode, id: string): Promise<boolean> {
+  const response = await fetch(`${node.url}/v1/transactions/${id}/receipt`, {
+    signal: AbortSignal.timeout(ANSWER_MS_MAX),
+  });
+  await response.arrayBuffer();
+  return response.ok;
+}
+
+/** Undefined when this node does not say that it is final, and accepted. */
+export async function offer(
+  node: TrialNode,
+  { tx, id }: Offered,
+): Promise<Acknowledged | undefined> {
   try {
     const response = await fetch(`${node.url}/v1/transactions?wait=final`, {
       method: 'POST',
@@ -65,10 +89,13 @@ export async function offer(node: TrialNode, tx: Bytes): Promise<number | undefi
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });
     const body = new Uint8Array(await response.arrayBuffer());
+    if (response.status === 409)
+      return (await hasReceipt(node, id)) ? { tx: toHex(tx), height: null } : undefined;
     if (!response.ok) return undefined;
     const parsed = parseMessage(submitted, body, 1 << 16);
     if (!parsed.ok || parsed.value.kind !== 'final') return undefined;
-    return parsed.value.outcome === 'ok' ? Number(parsed.value.height) : undefined;
+    const { outcome, height } = parsed.value;
+    return outcome === 'ok' ? { tx: toHex(tx), height: Number(height) } : undefined;
   } catch {
     return undefined;
   }
@@ -83,7 +110,7 @@ export function startLoad(network: TrialNetwork, clients = 4): Load {
   const client = async (first: number): Promise<void> => {
     for (let turn = first; !isStopping; turn += 1) {
       const height = Math.max(...(await Promise.all(network.hospitals.map((n) => n.height()))));
-      const tx = enrolment(seed, height + EXPIRY_HEIGHTS);
+      const offered = enrolment(seed, height + EXPIRY_HEIGHTS);
       for (let tries = 0; !isOver; tries += 1) {
         const node = network.hospitals[(turn + tries) % network.hospitals.length];
         if (node === undefined || !node.isRunning) {
@@ -91,9 +118,9 @@ export function startLoad(network: TrialNetwork, clients = 4): Load {
           continue;
         }
         if (tries > 0) offeredAgain += 1;
-        const at = await offer(node, tx);
-        if (at !== undefined) {
-          acknowledged.push({ tx: toHex(tx), height: at });
+        const told = await offer(node, offered);
+        if (told !== undefined) {
+          acknowledged.push(told);
           break;
         }
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
