@@ -36,11 +36,26 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 export class UsageError extends Error {
   readonly code = 'usage';
   readonly next: MessageName;
+  /** In the person's language, where there is more to say than the message. */
+  readonly sentence: string | undefined;
 
-  constructor(message: string, next: MessageName = 'nextUsage') {
+  constructor(message: string, next: MessageName = 'nextUsage', sentence?: string) {
     super(message);
     this.name = 'UsageError';
     this.next = next;
+    this.sentence = sentence;
+  }
+}
+
+/** A node that was started does not run, or does not answer. */
+export class NodeFailedError extends Error {
+  readonly code = 'nodeFailed';
+  readonly sentence: string;
+
+  constructor(message: string, sentence: string) {
+    super(message);
+    this.name = 'NodeFailedError';
+    this.sentence = sentence;
   }
 }
 
@@ -59,8 +74,13 @@ export interface Failure {
 export function describeFailure(error: unknown, language: Language): Failure | undefined {
   if (error instanceof UsageError || error instanceof CodecError) {
     const next = say(language, error instanceof UsageError ? error.next : 'nextUsage');
-    const { code, message } = error;
-    return { exit: EXIT.usage, code, message, next, detail: message };
+    const { code, message: detail } = error;
+    const message = (error instanceof UsageError ? error.sentence : undefined) ?? detail;
+    return { exit: EXIT.usage, code, message, next, detail };
+  }
+  if (error instanceof NodeFailedError) {
+    const { code, sentence, message: detail } = error;
+    return { exit: EXIT.network, code, message: sentence, next: say(language, 'nextNodeLog'), detail };
   }
   const words = failureInWords(error, language);
   const exit = exitOf(error);

@@ -106,7 +106,9 @@ function report(argv: readonly string[], error: unknown): number {
   const { exit, ...shown } = failure;
   const { code, message, next, detail } = shown;
   if (argv.includes('--json')) process.stdout.write(`${JSON.stringify({ error: shown })}\n`);
-  const exactly = language === 'en' && detail !== message ? `  ${detail}\n` : '';
+  // Places and values are the same in every language; sentences of the protocol are told in the person's own.
+  const isPlace = code === 'usage' || code === 'nodeFailed';
+  const exactly = (language === 'en' || isPlace) && detail !== message ? `  ${detail}\n` : '';
   process.stderr.write(`${message} (${code})\n${exactly}→ ${next}\n`);
   return exit;
 }

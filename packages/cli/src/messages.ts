@@ -29,9 +29,37 @@ const MESSAGES = {
   },
   nodesStopped: { en: '{nodes} nodes stopped', zh: '已停止 {nodes} 个节点' },
   nodeEnded: { en: 'the node ended with code {code}', zh: '节点已退出，代码 {code}' },
-  nextNetworkFolder: {
-    en: 'the README’s section on several machines shows each step',
-    zh: '请参阅 README 中关于多机部署的一节',
+  nodeHalted: {
+    en: '{institution}  {url}  process {pid}  height {height}  HALTED',
+    zh: '{institution}  {url}  进程 {pid}  高度 {height}  已停机',
+  },
+  badNetworkFile: { en: 'the network file is not as it must be', zh: '网络文件有误' },
+  networkExists: { en: 'the folder exists already', zh: '目录已存在' },
+  engineMissing: {
+    en: 'there is no usable CometBFT on this machine',
+    zh: '本机没有可用的 CometBFT',
+  },
+  noNetwork: { en: 'there is no network in this folder', zh: '该目录中没有网络' },
+  nodeNotReady: { en: '{institution} did not start', zh: '{institution} 未能启动' },
+  nextNetworkFile: {
+    en: 'correct the place that is named; the README has an example',
+    zh: '请修正所指位置；README 中有示例',
+  },
+  nextNetworkExists: {
+    en: 'keys are made once: start what is there, or choose another folder',
+    zh: '密钥只生成一次：请启动已有网络，或选择其他目录',
+  },
+  nextEngine: {
+    en: 'put CometBFT v0.38 on PATH, name it in YILIAN_COMETBFT, or install Go 1.22 or later',
+    zh: '请将 CometBFT v0.38 加入 PATH，或用 YILIAN_COMETBFT 指定，或安装 Go 1.22 以上版本',
+  },
+  nextNetworkInit: {
+    en: 'make one with `yilian network init --hospitals FILE --out DIR`',
+    zh: '请先运行 `yilian network init --hospitals FILE --out DIR`',
+  },
+  nextNodeLog: {
+    en: 'node.log in the institution’s folder says why; docs/operations.md says what to do',
+    zh: '原因见该机构目录中的 node.log；处理办法见 docs/operations.md',
   },
   validatorsNow: {
     en: 'epoch {epoch}, mode {mode}, as of block {height}; * has the turn',

@@ -1,8 +1,9 @@
 /**
- * One node in one process: `node node-process.js --home DIR [--any-port]`. Reads config.json, keys.json
+ * One node in one process: `node node-process.js --home DIR [--any-port] [--exit-when-halted]`. Reads config.json, keys.json
  * and genesis.cbor there, keeps its disks there, and tells a supervisor over the IPC channel (if there is
  * one) where it listens. With `--any-port` a configured port that is taken is replaced by a free one,
- * and the supervisor tells the others. SIGTERM, SIGINT and the end of that channel stop it gracefully; kill −9 at any
+ * and the supervisor tells the others. With `--exit-when-halted` a node that halted ends with code 3 instead of
+ * staying for its readers. SIGTERM, SIGINT and the end of that channel stop it gracefully; kill −9 at any
  * time loses nothing that was acknowledged.
  */
 import { join, resolve } from 'node:path';
@@ -12,13 +13,13 @@ import { fromHex } from '@yilian/crypto/bytes';
 import { decode } from '@yilian/crypto/cbor';
 import { readFileSync, rmSync } from 'node:fs';
 import { bindFirst } from './bind-port.ts';
-import { SignStateMissingError } from './cometbft/engine-home.ts';
-import { EngineMissingError, findEngine } from './cometbft/find-engine.ts';
+import { findEngine } from './cometbft/find-engine.ts';
 import { type NodeConfig, parsePeerList, readNodeFiles } from './config.ts';
 import { ConfigError } from './json-fields.ts';
 import { type Logger, createLogger } from './logging.ts';
 import { type YilianNode, createNode } from './node.ts';
 import { type TcpPeers, createTcpPeers } from './peers/tcp-peers.ts';
+import { describeStartFailure } from './start-failure.ts';
 import type { EnrolledRole } from './services/registration.ts';
 import { createSigner } from './verification/verify-signature.ts';
 import { publicKey } from '@yilian/crypto/signature';
@@ -120,11 +121,29 @@ function followConfig(home: string, peers: TcpPeers, logger: Logger): void {
   });
 }
 
+/** For a service manager, which then starts the node again. */
+const HALTED_EXIT = 3;
+const END_MS_MAX = 15_000;
+const LOOK_MS = 1_000;
+
 function isRole(role: unknown): role is EnrolledRole {
   return role === 'patient' || role === 'doctor' || role === 'department';
 }
 
-async function run(home: string, isAnyPort: boolean): Promise<void> {
+/** A full disk passes by itself; whatever else halts a node needs a new process at least. */
+function endWhenHalted(node: YilianNode, logger: ReturnType<typeof createLogger>): void {
+  const timer = setInterval(() => {
+    const { halted, paused } = node.ordering.status();
+    if (halted === undefined || paused === true) return;
+    clearInterval(timer);
+    logger.error({ event: 'endingBecauseHalted', reason: halted });
+    setTimeout(() => process.exit(HALTED_EXIT), END_MS_MAX).unref();
+    void node.stop().finally(() => process.exit(HALTED_EXIT));
+  }, LOOK_MS);
+  timer.unref();
+}
+
+async function run(home: string, isAnyPort: boolean, isExitWhenHalted: boolean): Promise<void> {
   const { config, seeds, genesis, s3, copies } = readNodeFiles(home, process.env);
   const document = decodeGenesisDocument(genesis);
   const isCometbft = document.engine === 'cometbft';
@@ -192,25 +211,29 @@ async function run(home: string, isAnyPort: boolean): Promise<void> {
       },
     );
   };
+  if (isExitWhenHalted) endWhenHalted(node, logger);
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
   process.on('disconnect', () => stop('supervisor gone'));
 }
 
 const { values } = parseArgs({
-  options: { home: { type: 'string' }, 'any-port': { type: 'boolean', default: false } },
+  options: {
+    home: { type: 'string' },
+    'any-port': { type: 'boolean', default: false },
+    'exit-when-halted': { type: 'boolean', default: false },
+  },
 });
 if (values.home === undefined) {
-  process.stderr.write('usage: node-process --home DIRECTORY [--any-port]\n');
+  process.stderr.write('usage: node-process --home DIRECTORY [--any-port] [--exit-when-halted]\n');
   process.exit(2);
 }
-run(resolve(values.home), values['any-port']).catch((error: unknown) => {
-  const isOperators =
-    error instanceof ConfigError ||
-    error instanceof EngineMissingError ||
-    error instanceof SignStateMissingError;
-  const text = isOperators ? error.message : String(error);
-  process.stderr.write(`The node could not start: ${text}\n`);
-  if (!isOperators && error instanceof Error) process.stderr.write(`${error.stack ?? ''}\n`);
-  process.exit(1);
-});
+run(resolve(values.home), values['any-port'], values['exit-when-halted']).catch(
+  (error: unknown) => {
+    const known = describeStartFailure(error);
+    process.stderr.write(`The node could not start: ${known ?? String(error)}\n`);
+    if (known === undefined && error instanceof Error)
+      process.stderr.write(`${error.stack ?? ''}\n`);
+    process.exit(1);
+  },
+);

@@ -82,6 +82,8 @@ export interface OrderingStatus {
   readonly stateEntries: number;
   /** Set when the node halted (disk error, application fault): it orders nothing any more. */
   readonly halted: string | undefined;
+  /** Whether that will pass by itself, once its cause has. */
+  readonly paused?: boolean;
 }
 
 export interface OrderingNode {

@@ -15,7 +15,7 @@ import {
   type NodeStanding,
 } from '@yilian/node/network/run-network';
 import type { Command, Options } from '../command.ts';
-import { EXIT, type ExitCode, UsageError } from '../exit-code.ts';
+import { EXIT, type ExitCode, NodeFailedError, UsageError } from '../exit-code.ts';
 import type { Session } from '../session.ts';
 import { join } from './join.ts';
 
@@ -28,31 +28,35 @@ function readNetworkFile(path: string): string {
 }
 
 /** Mistakes of operators are usage errors: the message names the place and what is expected there. */
-function asUsage(error: unknown): unknown {
-  return error instanceof ConfigError ||
-    error instanceof NetworkFileError ||
-    error instanceof NetworkExistsError ||
-    error instanceof EngineMissingError ||
-    error instanceof NetworkRunError
-    ? new UsageError(error.message, 'nextNetworkFolder')
-    : error;
+function asUsage(session: Session, error: unknown): unknown {
+  if (error instanceof NetworkFileError || error instanceof ConfigError)
+    return new UsageError(error.message, 'nextNetworkFile', session.say('badNetworkFile'));
+  if (error instanceof NetworkExistsError)
+    return new UsageError(error.message, 'nextNetworkExists', session.say('networkExists'));
+  if (error instanceof EngineMissingError)
+    return new UsageError(error.message, 'nextEngine', session.say('engineMissing'));
+  if (error instanceof NetworkRunError)
+    return error.code === 'noNetwork'
+      ? new UsageError(error.message, 'nextNetworkInit', session.say('noNetwork'))
+      : new NodeFailedError(error.message, session.say('nodeNotReady', { institution: error.place }));
+  return error;
 }
 
-async function attempt<T>(action: () => Promise<T>): Promise<T> {
+async function attempt<T>(session: Session, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (error) {
-    throw asUsage(error);
+    throw asUsage(session, error);
   }
 }
 
 function answerStanding(session: Session, nodes: readonly NodeStanding[]): ExitCode {
   session.answer(
     { nodes },
-    nodes.map(({ institution, url, pid, height, peers }) =>
+    nodes.map(({ institution, url, pid, height, halted, peers }) =>
       height === null
         ? session.say('nodeSilent', { institution, url, pid: pid ?? '–' })
-        : session.say('nodeStands', {
+        : session.say(halted ? 'nodeHalted' : 'nodeStands', {
             institution,
             url,
             pid: pid ?? '–',
@@ -61,13 +65,15 @@ function answerStanding(session: Session, nodes: readonly NodeStanding[]): ExitC
           }),
     ),
   );
-  return nodes.every(({ height }) => height !== null) ? EXIT.ok : EXIT.network;
+  const isWell = nodes.every(({ height, halted }) => height !== null && height > 0 && !halted);
+  if (!isWell && !session.json) process.stderr.write(`→ ${session.say('nextNodeLog')}\n`);
+  return isWell ? EXIT.ok : EXIT.network;
 }
 
 async function init(session: Session, options: Options): Promise<ExitCode> {
   const out = resolve(options.required('out'));
   const file = options.required('hospitals');
-  const document = await attempt(async () =>
+  const document = await attempt(session, async () =>
     initNetwork(parseNetworkFile(readNetworkFile(file)), out),
   );
   session.answer(
@@ -81,7 +87,7 @@ async function up(session: Session, directory: string): Promise<ExitCode> {
   const tell = (line: string): void => {
     if (!session.json) process.stderr.write(`${line}\n`);
   };
-  const nodes = await attempt(async () => {
+  const nodes = await attempt(session, async () => {
     await findEngine({ onProgress: tell });
     return networkUp(directory, (institution) => tell(session.say('nodeAnswers', { institution })));
   });
@@ -109,17 +115,17 @@ const network: Command = {
       case 'up':
         return up(session, resolve(options.argument(1, 'DIR')));
       case 'down': {
-        const stopped = await attempt(() => networkDown(resolve(options.argument(1, 'DIR'))));
+        const stopped = await attempt(session, () => networkDown(resolve(options.argument(1, 'DIR'))));
         session.answer({ stopped }, [session.say('nodesStopped', { nodes: stopped.length })]);
         return EXIT.ok;
       }
       case 'status':
         return answerStanding(
           session,
-          await attempt(() => networkStatus(resolve(options.argument(1, 'DIR')))),
+          await attempt(session, () => networkStatus(resolve(options.argument(1, 'DIR')))),
         );
       case 'join':
-        return attempt(() => join(session, options));
+        return attempt(session, () => join(session, options));
       default:
         throw new UsageError(`network has no action ${action}`);
     }
@@ -128,19 +134,28 @@ const network: Command = {
 
 const node: Command = {
   name: 'node',
-  usage: 'node --home DIR',
+  usage: 'node --home DIR [--exit-when-halted]',
   summary: {
     en: 'run the node of a folder that "network init" made, until it is told to stop',
     zh: '运行由 network init 生成的节点，直到收到停止信号',
   },
-  options: {},
+  options: { 'exit-when-halted': { type: 'boolean' } },
   run: async (session, options) => {
     const home = resolve(options.required('home'));
     if (!existsSync(home)) throw new UsageError(`${home} does not exist`);
-    await attempt(() =>
+    await attempt(session, () =>
       findEngine({ onProgress: (line) => void process.stderr.write(`${line}\n`) }),
     );
-    const child = spawn(process.execPath, [NODE_PROGRAM, '--home', home], { stdio: 'inherit' });
+    const child = spawn(
+      process.execPath,
+      [
+        NODE_PROGRAM,
+        '--home',
+        home,
+        ...(options.flag('exit-when-halted') ? ['--exit-when-halted'] : []),
+      ],
+      { stdio: 'inherit' },
+    );
     // A terminal's Ctrl-C reaches the child by itself; a service manager's signal comes here alone.
     const forward = (): void => void child.kill('SIGTERM');
     process.on('SIGTERM', forward);
@@ -150,8 +165,10 @@ const node: Command = {
       child.once('exit', done);
     });
     process.off('SIGTERM', forward);
-    if (code !== 0)
+    if (code !== 0) {
       session.answer({ ended: code }, [session.say('nodeEnded', { code: code ?? '–' })]);
+      if (!session.json) process.stderr.write(`→ ${session.say('nextNodeLog')}\n`);
+    }
     return code === 0 ? EXIT.ok : EXIT.refused;
   },
 };

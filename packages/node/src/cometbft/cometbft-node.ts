@@ -58,6 +58,7 @@ import { createEngineRpc, type EngineRpc } from './engine-rpc.ts';
 import { relayToEngine } from './engine-relay.ts';
 import type { EngineProgram } from './find-engine.ts';
 import { createGateway, type Gateway, type GatewaySettings } from './gateway.ts';
+import { type ChainWatch, createChainWatch } from './chain-watch.ts';
 import { createRoomWatch, type Room } from './disk-room.ts';
 import { endOrphanEngines } from './orphan-engine.ts';
 import { createHeaderSource, type HeaderSource, lightSetOf } from './header-source.ts';
@@ -160,6 +161,7 @@ class CometbftNode {
   #paused: string | undefined;
   #resting: Promise<void> = Promise.resolve();
   readonly #room: () => Room;
+  readonly #watch: ChainWatch;
   #roomMs = 0;
   #stopping: Promise<void> | undefined;
   /** Newest height of which everything is here. */
@@ -224,6 +226,13 @@ class CometbftNode {
       minMib: this.#settings.diskFreeMinMib,
     });
     this.#rpc = createEngineRpc({ socketPath: this.#home.rpcSocket });
+    this.#watch = createChainWatch({
+      heartbeatMs: this.#settings.heartbeatMs,
+      clockNs: () => this.#clockNs(),
+      nowMs: () => performance.now(),
+      isCatchingUp: () => isCatchingUp(this.#rpc),
+      log: this.#log,
+    });
     this.#headers = createHeaderSource({
       chainId: genesis.chainId,
       rpc: this.#rpc,
@@ -354,6 +363,10 @@ class CometbftNode {
     this.#restart.unref();
   }
 
+  #clockNs(): bigint {
+    return this.#options.clockNs?.() ?? BigInt(Date.now()) * 1_000_000n;
+  }
+
   #isHeld(): boolean {
     return this.#stopping !== undefined || this.#halted !== undefined || this.#paused !== undefined;
   }
@@ -430,6 +443,7 @@ class CometbftNode {
     const { height, timeNs, proposer, txs, outcomes, tip, header } = final;
     this.#final = { height, timeNs };
     this.#finalTip = tip;
+    this.#watch.onBlock({ timeNs });
     this.#log({ level: 'debug', event: 'blockFinal', height, count: txs.length });
     this.#finalBlocks.publish({ height, timeNs, proposer, ...header }, txs, outcomes);
   }
@@ -441,6 +455,7 @@ class CometbftNode {
       if (this.#isHeld()) return;
       try {
         await this.#fetchMissing();
+        await this.#watch.tend(peersConnected(this.#options.peers));
         await this.#gateway.resend(
           (tx) => this.#driver.checkAhead(tx),
           (name) => this.#mempool.release(name),
@@ -550,7 +565,7 @@ class CometbftNode {
     const key = publicKey(consensusSeed);
     const sign = createSigner(consensusSeed);
     const context = { chainId: genesis.chainId };
-    const clockNs = this.#options.clockNs ?? ((): bigint => BigInt(Date.now()) * 1_000_000n);
+    const clockNs = (): bigint => this.#clockNs();
     const query = (asked: Query): QueryResult => this.#query(asked);
     const heightOf = (height: bigint | 'latest'): bigint =>
       height === 'latest' ? this.#final.height : height;
@@ -600,6 +615,7 @@ class CometbftNode {
           mempool: { count: this.#mempool.count, bytes: this.#mempool.bytes },
           stateEntries: this.#chain.entries(),
           halted: this.#halted ?? this.#paused,
+          paused: this.#halted === undefined && this.#paused !== undefined,
         };
       },
       stop: () => {
@@ -608,6 +624,19 @@ class CometbftNode {
       },
     };
   }
+}
+
+function peersConnected(peers: Pick<Peers, 'status'>): number {
+  return peers.status().filter(({ connected }) => connected).length;
+}
+
+/** @throws EngineRpcError */
+async function isCatchingUp(rpc: EngineRpc): Promise<boolean> {
+  const result = await rpc.call('status', {});
+  if (typeof result !== 'object' || result === null || !('sync_info' in result)) return true;
+  const { sync_info: sync } = result;
+  if (typeof sync !== 'object' || sync === null || !('catching_up' in sync)) return true;
+  return sync.catching_up !== false;
 }
 
 function refused(code: string): Submission {

@@ -19,6 +19,8 @@ import { readNodeFiles } from '../config.ts';
 import { NODE_PROGRAM } from '../node-program.ts';
 
 const READY_MS_MAX = 120_000;
+/** For the first block after all answer. Where fewer than a quorum run here, none may come. */
+const FOLLOW_MS_MAX = 30_000;
 const STOP_MS_MAX = 15_000;
 const POLL_MS = 200;
 const ANSWER_MS_MAX = 3_000;
@@ -26,11 +28,17 @@ const ANSWER_MS_MAX = 3_000;
 /** `noNetwork`: nothing there that `network init` wrote; `notReady`: a node did not come up. */
 export class NetworkRunError extends Error {
   readonly code: 'noNetwork' | 'notReady';
+  /** The folder, or the institution whose node it is. */
+  readonly place: string;
+  /** The end of the node's log. */
+  readonly log: string;
 
-  constructor(code: NetworkRunError['code'], message: string) {
+  constructor(code: NetworkRunError['code'], message: string, place: string, log = '') {
     super(message);
     this.name = 'NetworkRunError';
     this.code = code;
+    this.place = place;
+    this.log = log;
   }
 }
 
@@ -40,6 +48,8 @@ export interface NodeStanding {
   readonly pid: number | null;
   /** Null: no answer. */
   readonly height: number | null;
+  /** It answers and orders nothing: the reason is in its log. */
+  readonly halted: boolean;
   readonly peers: number | null;
 }
 
@@ -51,6 +61,7 @@ function homesOf(
     throw new NetworkRunError(
       'noNetwork',
       `${directory} holds no network; make one with "yilian network init".`,
+      directory,
     );
   return readdirSync(nodes)
     .sort()
@@ -77,10 +88,11 @@ async function standing(institution: string, home: string): Promise<NodeStanding
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });
     const status = statusDocument.parse(await response.json());
-    const { connected } = status.peers;
-    return { institution, url, pid, height: Number(status.height), peers: connected };
+    const { halted, peers } = status;
+    const height = Number(status.height);
+    return { institution, url, pid, height, halted, peers: peers.connected };
   } catch {
-    return { institution, url, pid, height: null, peers: null };
+    return { institution, url, pid, height: null, halted: false, peers: null };
   }
 }
 
@@ -99,7 +111,7 @@ function startNode(home: string): number {
   });
   closeSync(log);
   child.unref();
-  if (child.pid === undefined) throw new NetworkRunError('notReady', `${home} did not start`);
+  if (child.pid === undefined) throw new NetworkRunError('notReady', `${home} did not start`, home);
   writeFileSync(join(home, 'process.pid'), String(child.pid));
   return child.pid;
 }
@@ -139,12 +151,26 @@ export async function networkUp(
         throw new NetworkRunError(
           'notReady',
           `${institution} ${now.pid === null ? 'ended' : 'does not answer'}; the end of ${log}:\n${lastLines(log)}`,
+          institution,
+          lastLines(log),
         );
       }
     }
     if (waiting.size > 0) await pause(POLL_MS);
   }
-  return networkStatus(directory);
+  return untilFollowing(directory);
+}
+
+/** Waits until all have the block that the furthest has now, and at least one; not for ever. */
+async function untilFollowing(directory: string): Promise<readonly NodeStanding[]> {
+  let nodes = await networkStatus(directory);
+  const target = Math.max(1, ...nodes.map(({ height }) => height ?? 0));
+  const deadline = Date.now() + FOLLOW_MS_MAX;
+  while (nodes.some(({ height }) => (height ?? 0) < target) && Date.now() < deadline) {
+    await pause(POLL_MS);
+    nodes = await networkStatus(directory);
+  }
+  return nodes;
 }
 
 /** SIGTERM to all, SIGKILL to who does not end. Returns who ran. @throws NetworkRunError `noNetwork` */
