@@ -1,6 +1,6 @@
 /** What an operator reads when a node does not start: what is wrong, and what to do. A bug keeps its stack. */
 import { SocketPathError } from './cometbft/socket-path.ts';
-import { SignStateMissingError } from './cometbft/engine-home.ts';
+import { EngineHomeError } from './cometbft/engine-home.ts';
 import { EngineMissingError } from './cometbft/find-engine.ts';
 import { OrphanEngineError } from './cometbft/orphan-engine.ts';
 import { ConfigError } from './json-fields.ts';
@@ -43,7 +43,7 @@ export function describeStartFailure(error: unknown): string | undefined {
   if (
     error instanceof ConfigError ||
     error instanceof EngineMissingError ||
-    error instanceof SignStateMissingError ||
+    error instanceof EngineHomeError ||
     error instanceof OrphanEngineError ||
     error instanceof SocketPathError
   )

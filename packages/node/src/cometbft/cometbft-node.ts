@@ -52,7 +52,7 @@ import {
   type EngineHeader,
   STATE_SPACE,
 } from './engine-chain-store.ts';
-import { type EngineHome, openEngineHome, SignStateMissingError } from './engine-home.ts';
+import { type EngineHome, openEngineHome, EngineHomeError } from './engine-home.ts';
 import { type EngineProcess, startEngine } from './engine-process.ts';
 import { createEngineRpc, type EngineRpc } from './engine-rpc.ts';
 import { relayToEngine } from './engine-relay.ts';
@@ -317,7 +317,7 @@ class CometbftNode {
     return { ...tip, height, lastValidators };
   }
 
-  /** @throws SignStateMissingError, OrphanEngineError, or the system's error when the disk takes nothing */
+  /** @throws EngineHomeError, OrphanEngineError, or the system's error when the disk takes nothing */
   async #startEngine(attempt: number): Promise<void> {
     if (this.#isHeld()) return;
     const orphans = await endOrphanEngines(this.#home.path);
@@ -352,7 +352,7 @@ class CometbftNode {
     clearTimeout(this.#restart);
     this.#restart = setTimeout(() => {
       this.#startEngine(attempt + 1).catch((error: unknown) => {
-        if (error instanceof SignStateMissingError) {
+        if (error instanceof EngineHomeError) {
           this.#halt(error);
           return;
         }
@@ -646,7 +646,7 @@ function refused(code: string): Submission {
 /**
  * Opens the disk, serves the application, starts the engine.
  * @throws StorageError when the disk is damaged, belongs to another chain or is in use; SocketPathError;
- * SignStateMissingError; OrphanEngineError
+ * EngineHomeError; OrphanEngineError
  */
 export async function createCometbftNode(options: CometbftNodeOptions): Promise<OrderingNode> {
   useNativeSha256(sha256);

@@ -22,19 +22,38 @@ const SOCKET_FOLDER_BYTES_MAX = 90;
 
 const SIGN_STATE = 'data/priv_validator_state.json';
 
-/** What the key has signed is not known any more: nothing may be signed with it. */
-export class SignStateMissingError extends Error {
-  readonly code = 'signStateMissing';
+/**
+ * What lies in the engine's folder does not fit what the node has. `signStateMissing`: what the key has signed is
+ * not known any more, so nothing may be signed with it.
+ */
+export class EngineHomeError extends Error {
+  readonly code: 'signStateMissing' | 'engineDataMissing';
 
-  constructor(path: string) {
-    super(
-      `${path} is missing, and this node has taken part in its chain: it says what the consensus key has ` +
+  constructor(code: EngineHomeError['code'], message: string) {
+    super(message);
+    this.name = 'EngineHomeError';
+    this.code = code;
+  }
+}
+
+function assertComplete(path: string, hasBlocks: boolean): void {
+  const signState = join(path, SIGN_STATE);
+  const hasEngineBlocks = existsSync(join(path, 'data', 'blockstore.db'));
+  if (!existsSync(signState) && (hasBlocks || hasEngineBlocks))
+    throw new EngineHomeError(
+      'signStateMissing',
+      `${signState} is missing, and this node has taken part in its chain: it says what the consensus key has ` +
         'signed, and without it the key could sign a second block at one height. Put the file back from this ' +
         'machine’s own disk if you have it. If it is lost, never make a new one: have the key replaced ' +
         'by the consortium, or join as an observer (docs/operations.md).',
     );
-    this.name = 'SignStateMissingError';
-  }
+  if (hasBlocks && !hasEngineBlocks)
+    throw new EngineHomeError(
+      'engineDataMissing',
+      `${join(path, 'data')} has no blocks, and the node beside it has: the engine's data is lost. Move the ` +
+        'node’s chain/ and services/ away, leave priv_validator_state.json where it is, and start again: ' +
+        'everything is fetched from the others (docs/operations.md).',
+    );
 }
 
 export interface EngineHome {
@@ -43,7 +62,7 @@ export interface EngineHome {
   readonly rpcSocket: string;
   /**
    * Writes the configuration; the sockets of a process that is gone are taken away.
-   * @throws SignStateMissingError when `hasBlocks`, or the engine has, and what the key signed is not there
+   * `hasBlocks`: of the node's own database. @throws EngineHomeError
    */
   prepare(hasBlocks: boolean): void;
   /** Removes what lies outside `path`. */
@@ -84,10 +103,9 @@ export function openEngineHome(options: EngineHomeOptions): EngineHome {
     rpcSocket,
     prepare: (hasBlocks) => {
       const { stateSync } = options.config;
+      assertComplete(path, hasBlocks);
       const signState = join(path, SIGN_STATE);
       if (!existsSync(signState)) {
-        if (hasBlocks || existsSync(join(path, 'data', 'blockstore.db')))
-          throw new SignStateMissingError(signState);
         // Whole or not at all: an engine that finds half of it does not start.
         write(`${SIGN_STATE}.part`, freshSignStateFile());
         renameSync(`${signState}.part`, signState);
