@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { openEngineHome, SignStateMissingError } from '../../src/cometbft/engine-home.ts';
+import { openEngineHome, EngineHomeError } from '../../src/cometbft/engine-home.ts';
 import { relayToEngine } from '../../src/cometbft/engine-relay.ts';
 import { EngineRpcError } from '../../src/cometbft/engine-rpc.ts';
 import { parseNodeConfig } from '../../src/config.ts';
@@ -134,7 +134,7 @@ describe('the sign state', () => {
 
   test('that is gone while the node has blocks stops the node before it can sign twice', () => {
     const path = folder();
-    expect(() => home(path).prepare(true)).toThrow(SignStateMissingError);
+    expect(() => home(path).prepare(true)).toThrow(EngineHomeError);
     expect(existsSync(stateOf(path))).toBe(false);
     expect(existsSync(join(path, 'config', 'priv_validator_key.json'))).toBe(false);
   });
