@@ -5,7 +5,8 @@
  *
  * - AD-1 A bundle is admitted whole or not at all; the first item that fails is named.
  * - AD-2 What was found good within a bundle that was refused, or ahead of its bundle, is not asked about
- *   again before the next commit: the application would call it a duplicate of itself.
+ *   again before the next commit: the application would call it a duplicate of itself. The same holds for
+ *   all that an engine had in its mempool when it died: it comes again, and waits nowhere.
  * - AD-3 A bundle that waits already stays as long as one item is still good: a proposer leaves out the rest.
  *   Nothing else ever removes what a proposer leaves out, so CometBFT's `recheck` is on; it asks after every
  *   block and waits for the answers, so a recheck goes before all that is new, and ends at the first good item.
@@ -36,6 +37,8 @@ export interface Admission {
   pending(): number;
   /** The application has committed: all that was found good is to be asked again. */
   onCommitted(): void;
+  /** An engine has connected: its mempool is empty. See AD-2. */
+  onConnected(): void;
   /** Whatever waits is refused with `unavailable`, and what comes. */
   stop(): void;
 }
@@ -66,6 +69,8 @@ class AdmissionLane implements Admission {
   #stopped = false;
   /** AD-2. By name of their bytes. */
   readonly #good = new Set<string>();
+  /** What the application found good since its last commit and would call a duplicate. */
+  readonly #taken = new Set<string>();
 
   constructor(input: {
     readonly application: Application;
@@ -99,6 +104,11 @@ class AdmissionLane implements Admission {
 
   onCommitted(): void {
     this.#good.clear();
+    this.#taken.clear();
+  }
+
+  onConnected(): void {
+    for (const name of this.#taken) this.#good.add(name);
   }
 
   stop(): void {
@@ -188,6 +198,7 @@ class AdmissionLane implements Admission {
           for (const good of names) this.#good.add(good);
           return refusedAs(outcome.rejection.code, index);
         }
+        this.#taken.add(name);
       }
       names.push(name);
     }
@@ -200,7 +211,10 @@ class AdmissionLane implements Admission {
     let refusal: AdmissionRefusal | undefined;
     for (const [index, tx] of txs.entries()) {
       const outcome = this.#application.checkTransaction(tx, 'recheck', NOTHING);
-      if (outcome.ok) return undefined;
+      if (outcome.ok) {
+        this.#taken.add(nameOfTransaction(tx));
+        return undefined;
+      }
       refusal ??= refusedAs(outcome.rejection.code, index);
     }
     return refusal;

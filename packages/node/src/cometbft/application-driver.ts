@@ -86,6 +86,8 @@ export interface ApplicationDriverOptions {
   /** The lowest height whose block the engine must keep; 0 (the default): all. */
   readonly retainHeight?: (height: bigint) => bigint;
   readonly admission?: Partial<AdmissionSettings>;
+  /** An engine has connected; what one before had in its mempool is gone. */
+  readonly onConnected?: () => void;
   /** Whether to speak with a peer (`filter_peers` in CometBFT's configuration); default: with all. */
   readonly admitPeer?: (peer: { readonly kind: 'addr' | 'id'; readonly value: string }) => boolean;
   readonly log: (event: LogEvent) => void;
@@ -176,6 +178,8 @@ class Driver implements ApplicationDriver {
         order.consensus(async () => {
           assertAbciVersion(abciVersion);
           this.#options.log({ level: 'info', event: 'engineConnected', version, abciVersion });
+          this.#admission.onConnected();
+          this.#options.onConnected?.();
           return toInfoResponse(application.info(), APPLICATION_NAME);
         }),
       initChain: (request) =>

@@ -258,6 +258,7 @@ class CometbftNode {
         log: this.#log,
       }),
       retainHeight: (height) => this.#retainHeight(height),
+      onConnected: () => this.#gateway.lost(),
       log: this.#log,
     });
     this.#finalTip = this.#genesisTip;
@@ -327,7 +328,6 @@ class CometbftNode {
     const engine = startEngine(this.#options.program, this.#home.path);
     const startedMs = performance.now();
     this.#engine = engine;
-    this.#gateway.lost();
     this.#log({ level: 'info', event: 'engineStarted', pid: engine.pid ?? 0 });
     void engine.ended.then(({ code, signal, reason }) => {
       if (this.#stopping !== undefined || this.#engine !== engine) return;

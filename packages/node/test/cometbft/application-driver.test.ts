@@ -460,6 +460,46 @@ describe('admission', () => {
     expect(codes).toEqual(codes.map(() => 0));
   });
 
+  test('AD-3 a recheck, for which the next proposal waits, goes before all that is new', async () => {
+    const modes: string[] = [];
+    const { site, release } = await held({
+      wrap: (ledger) => ({
+        ...ledger,
+        checkTransaction: (tx, mode, verified) => {
+          modes.push(mode);
+          return ledger.checkTransaction(tx, mode, verified);
+        },
+      }),
+    });
+    const { mempool } = site.engine;
+    const ask = (type: 'new' | 'recheck', tx: Bytes): Promise<{ readonly code: number }> =>
+      mempool.send('checkTx', { tx, type });
+    const fresh = Array.from({ length: 80 }, () => ask('new', enrolPatient()));
+    const bundle = encodeBundle(Array.from({ length: 20 }, () => enrolPatient()));
+    const again = ask('recheck', bundle);
+    await until(() => site.application.driver.pendingChecks() === 100);
+    await release();
+    expect((await Promise.all([again, ...fresh])).every(({ code }) => code === 0)).toBe(true);
+    // One good item is enough to stay.
+    expect(modes).toEqual(['recheck', ...fresh.map(() => 'new')]);
+  });
+
+  test('AD-2 an engine that connects anew gets admitted what the one before took with it', async () => {
+    const site = await begun();
+    const [a, b] = [enrolPatient(), enrolPatient()];
+    const bundle = encodeBundle([a, b]);
+    expect(await site.check(bundle)).toBe('ok');
+    expect(await site.check(bundle)).toBe('duplicate@0');
+    site.connect();
+    await site.begin();
+    expect(await site.check(bundle)).toBe('ok');
+    expect(await site.check(bundle)).toBe('duplicate@0');
+    await site.decide(blockOf(1n, [bundle]));
+    site.connect();
+    await site.begin();
+    expect(await site.check(bundle)).toBe('duplicate@0');
+  });
+
   test('what waits when the application stops is refused, and what comes then', async () => {
     const { site, release } = await held();
     const { driver } = site.application;

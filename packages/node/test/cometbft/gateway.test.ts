@@ -1,6 +1,6 @@
 /** The gateway on a scripted engine: what goes into one engine transaction, and what becomes of each item. */
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { BUNDLE_BYTES_MAX, flatten, isBundle } from '@yilian/consensus/bundle';
 import type { Refusal } from '@yilian/consensus/application';
@@ -103,7 +103,7 @@ describe('bundling', () => {
 
   test('a full bundle waits for nobody: 64 items', async () => {
     const gateway = open();
-    sendAll(
+    void sendAll(
       gateway,
       Array.from({ length: 1 + 64 + 10 }, () => txOf()),
     );
@@ -115,7 +115,7 @@ describe('bundling', () => {
   test('a bundle holds 64 KiB of items and not a byte more', async () => {
     const gateway = open();
     const half = BUNDLE_BYTES_MAX / 2;
-    sendAll(gateway, [txOf(), txOf(half), txOf(half), txOf(1)]);
+    void sendAll(gateway, [txOf(), txOf(half), txOf(half), txOf(1)]);
     await vi.advanceTimersByTimeAsync(LINGER_MS);
     expect(rpc.counts).toEqual([1, 2, 1]);
   });
@@ -123,7 +123,7 @@ describe('bundling', () => {
   test('what is larger than a bundle may be goes alone', async () => {
     const gateway = open();
     const large = txOf(BUNDLE_BYTES_MAX + 1);
-    sendAll(gateway, [txOf(), txOf(), large, txOf()]);
+    void sendAll(gateway, [txOf(), txOf(), large, txOf()]);
     await vi.advanceTimersByTimeAsync(LINGER_MS);
     expect(rpc.counts).toEqual([1, 1, 1, 1]);
     expect(rpc.sent[2]).toEqual(large);
@@ -132,7 +132,7 @@ describe('bundling', () => {
   test('with a count of 1 every transaction goes at once, in no frame', async () => {
     const gateway = open({ bundleCountMax: 1 });
     const txs = Array.from({ length: 5 }, () => txOf());
-    sendAll(gateway, txs);
+    void sendAll(gateway, txs);
     expect(rpc.sent).toEqual(txs);
     expect(rpc.sent.some(isBundle)).toBe(false);
   });
@@ -288,7 +288,7 @@ describe('until it is final', () => {
 
   async function admitted(gateway: Gateway, count: number): Promise<readonly Bytes[]> {
     const txs = Array.from({ length: count }, () => txOf());
-    sendAll(gateway, txs);
+    void sendAll(gateway, txs);
     await vi.advanceTimersByTimeAsync(2 * LINGER_MS);
     rpc.sent.length = 0;
     return txs;
