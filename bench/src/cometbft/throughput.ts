@@ -1,14 +1,16 @@
 /**
  * Committed client transactions a second: our application with full checks, in bundles and one by one, against
  * kvstore, all under CometBFT with the same configuration. The three networks stand side by side for the whole run and are
- * driven in turn (an idle one costs next to nothing), each at the window that served it best.
+ * driven in turn, the others' engines held meanwhile, each at the window that served it best.
  */
-import type { BenchNetwork } from './bench-network.ts';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type BenchNetwork, holdEngines } from './bench-network.ts';
 import { startKvstoreNetwork } from './kvstore-network.ts';
 import { processorMs } from './process-figures.ts';
 import { startYilianNetwork } from './yilian-network.ts';
 
 const BLOCK_INTERVAL_MS = 250;
+const SETTLE_MS = 1_000;
 const CONTESTANTS = ['kvstore', 'bundled', 'single'] as const;
 export type Contestant = (typeof CONTESTANTS)[number];
 
@@ -26,17 +28,22 @@ export interface Throughput {
 }
 
 async function measure(network: BenchNetwork, count: number, window: number): Promise<Drive> {
+  holdEngines(network, false);
+  // Engines that were held have votes and peers to see to.
+  await pause(SETTLE_MS);
   await network.prepare(count);
   const { application, engine } = network.pids;
   const applicationMs = processorMs(application);
   const engineMs = processorMs(engine);
   const ms = await network.drive(window);
   const perReplica = 1_000 / (count * application.length);
-  return {
+  const drive = {
     tps: (count * 1_000) / ms,
     applicationUs: (processorMs(application) - applicationMs) * perReplica,
     engineUs: (processorMs(engine) - engineMs) * perReplica,
   };
+  holdEngines(network, true);
+  return drive;
 }
 
 function start(contestant: Contestant): Promise<BenchNetwork> {
@@ -78,7 +85,11 @@ export async function measureThroughput(options: {
   const windows = new Map<Contestant, number>();
   const drives = { kvstore: [], bundled: [], single: [] } as Record<Contestant, Drive[]>;
   try {
-    for (const name of CONTESTANTS) networks.set(name, await start(name));
+    for (const name of CONTESTANTS) {
+      const network = await start(name);
+      networks.set(name, network);
+      holdEngines(network, true);
+    }
     for (const [name, network] of networks) {
       await measure(network, options.warmUp, Math.min(...options.windows));
       windows.set(name, await bestWindow(network, options.windows, options.sweeps));
@@ -87,6 +98,7 @@ export async function measureThroughput(options: {
       for (const [name, network] of networks)
         drives[name].push(await measure(network, options.count, windows.get(name) ?? 1));
   } finally {
+    for (const network of networks.values()) holdEngines(network, false);
     await Promise.all(Array.from(networks.values(), (network) => network.stop()));
   }
   const of = (name: Contestant): Throughput => ({
