@@ -7,6 +7,7 @@ import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 import type { Member } from '@yilian/ledger/contracts/members/member';
 import type { NodeKeys } from '@yilian/ledger/contracts/members/node-keys';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
+import type { LogLeaf } from '@yilian/ledger/log-leaf';
 import type { ParsedTransaction } from '@yilian/ledger/transaction-codec';
 
 /** Height and block time of the last final block. */
@@ -35,6 +36,12 @@ export interface FinalBlockView extends ChainTip {
   readonly transactions: readonly FinalTransaction[];
 }
 
+/** What the log keeps of one executed transaction. */
+export interface LoggedTransaction {
+  readonly position: number;
+  readonly leaf: LogLeaf;
+}
+
 export interface ChainView {
   tip(): ChainTip;
   member(id: Bytes): Member | undefined;
@@ -51,6 +58,10 @@ export interface ChainView {
   logPosition(transactionId: Bytes): number | undefined;
   /** A final block; undefined when it is not there (yet). */
   block(height: number): FinalBlockView | undefined;
+  /** Lowest height of which there is a block: older ones were pruned, or came as a snapshot. 0: none. */
+  firstBlock(): number;
+  /** What the log has of these heights, both included, in order; the log is complete always. */
+  logged(from: number, to: number): Iterable<LoggedTransaction>;
   /** In order of height, each once, from the next final block on. */
   subscribe(listener: (block: FinalBlockView) => void): () => void;
 }

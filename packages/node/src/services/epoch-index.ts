@@ -8,7 +8,7 @@ import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
 import type { EpochIndex } from '@yilian/crypto/searchable-encryption';
 import { deriveRecordId } from '@yilian/crypto/ids';
 import type { ChainContext } from '@yilian/crypto/context';
-import type { ChainView, FinalBlockView } from './chain-view.ts';
+import type { ChainView, FinalBlockView, LoggedTransaction } from './chain-view.ts';
 import type { Shelf } from './service-store.ts';
 
 const PREFIX_BYTES = 16;
@@ -141,6 +141,7 @@ function decodeEntry(bytes: Bytes): IndexedRecord | null {
 }
 
 const CURSOR = utf8('c');
+const LOGGED_AT_ONCE = 256;
 
 function entryPlace(logPosition: number): Bytes {
   const bytes = new Uint8Array(9);
@@ -174,6 +175,29 @@ function recordsOf(
   return found;
 }
 
+/** The same out of log and state, where the block is not kept. */
+function recordOfLog(
+  chain: ChainView,
+  { leaf, position }: LoggedTransaction,
+): IndexedRecord | undefined {
+  for (const [kind, id] of leaf.facts) {
+    if (kind !== 'record' || !(id instanceof Uint8Array)) continue;
+    const record = chain.record(id);
+    if (record === undefined) continue;
+    const { index, institution } = record;
+    return {
+      mode: index.mode,
+      institution,
+      epoch: index.mode === 'pk' ? index.epoch : 0,
+      point: index.mode === 'pk' ? index.a : new Uint8Array(0),
+      recordId: record.id,
+      logPosition: position,
+      tags: index.tags,
+    };
+  }
+  return undefined;
+}
+
 /** Reads the index back and walks the blocks that came since. */
 export async function openEpochIndex(options: {
   readonly chain: ChainView;
@@ -184,6 +208,8 @@ export async function openEpochIndex(options: {
   const buckets = new Map<string, Bucket>();
   const byHospital = new Map<string, Bucket[]>();
   let recordCount = 0;
+  /** Highest log position in the index. */
+  let newest = -1;
   let nextId = 0;
 
   const add = (entry: IndexedRecord): void => {
@@ -197,6 +223,7 @@ export async function openEpochIndex(options: {
     }
     bucket.add(entry);
     recordCount += 1;
+    newest = Math.max(newest, entry.logPosition);
   };
 
   for (const { key, value } of shelf.list()) {
@@ -223,11 +250,41 @@ export async function openEpochIndex(options: {
     indexed = block.height;
   };
 
+  /** Up to the block before the first that is kept. */
+  const takeLogged = async (to: number): Promise<void> => {
+    let entries: IndexedRecord[] = [];
+    const keep = (): Promise<void> =>
+      shelf.putAll(
+        entries.map((entry) => ({ key: entryPlace(entry.logPosition), value: encodeEntry(entry) })),
+      );
+    let read = 0;
+    for (const logged of chain.logged(indexed + 1, to)) {
+      // What a stop in the middle left is there already.
+      const entry = logged.position <= newest ? undefined : recordOfLog(chain, logged);
+      if (entry !== undefined) entries.push(entry);
+      if (++read % LOGGED_AT_ONCE !== 0) continue;
+      // oxlint-disable-next-line no-await-in-loop -- in order, and others have their turn
+      await keep();
+      for (const each of entries) add(each);
+      entries = [];
+    }
+    await keep();
+    await shelf.putAll([{ key: CURSOR, value: encode(to) }]);
+    for (const each of entries) add(each);
+    indexed = to;
+  };
+
   const catchUp = async (height: number): Promise<void> => {
-    for (let next = indexed + 1; next <= height; next++) {
-      const block = chain.block(next);
-      if (block === undefined) return;
-      await take(block);
+    while (indexed < height) {
+      const block = chain.block(indexed + 1);
+      const first = chain.firstBlock();
+      // Pruned, or before a snapshot: the log tells the same.
+      const missing = (first === 0 ? height + 1 : Math.min(first, height + 1)) - 1;
+      // oxlint-disable-next-line no-await-in-loop -- in order of height
+      if (block !== undefined) await take(block);
+      // oxlint-disable-next-line no-await-in-loop -- in order of height
+      else if (missing > indexed) await takeLogged(missing);
+      else return;
     }
   };
   await catchUp(chain.tip().height);

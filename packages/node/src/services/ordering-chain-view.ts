@@ -1,7 +1,12 @@
 /** `ChainView` on the ordering engine: final state, parsed by the ledger's own parsers. */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { type Cbor, decode, encode } from '@yilian/crypto/cbor';
-import { parseListAnswer, parseLogAnswer, parseStateAnswer } from '@yilian/ledger/answers';
+import {
+  parseListAnswer,
+  parseLogAnswer,
+  parseStateAnswer,
+  parseStatusAnswer,
+} from '@yilian/ledger/answers';
 import { parseGrant } from '@yilian/ledger/contracts/consent/grant';
 import { parseMember } from '@yilian/ledger/contracts/members/member';
 import { parseNodeKeys } from '@yilian/ledger/contracts/members/node-keys';
@@ -117,6 +122,24 @@ export function createOrderingChainView(node: OrderingNode): ChainView {
         if (found !== undefined) transactions.push({ transaction, outcome: found.leaf.outcome });
       }
       return { height, timeMs: 0, transactions };
+    },
+    firstBlock: () => Number(node.firstBlock()),
+    logged: function* (from, to) {
+      const leafAt = (position: number): LogLeaf | undefined =>
+        leafOf(ask('log', encode([position])))?.leaf;
+      const status = ask('status', new Uint8Array(0));
+      let low = 0;
+      let high = status === undefined ? 0 : parseStatusAnswer(status).parts.logSize;
+      while (low < high) {
+        const middle = Math.floor((low + high) / 2);
+        if ((leafAt(middle)?.height ?? from) < from) low = middle + 1;
+        else high = middle;
+      }
+      for (let position = low; ; position++) {
+        const leaf = leafAt(position);
+        if (leaf === undefined || leaf.height > to) return;
+        yield { position, leaf };
+      }
     },
     subscribe: (listener) => node.subscribe((block) => listener(view(block))),
   };

@@ -273,6 +273,44 @@ describe('a search', () => {
     expect(again.buckets(HOSPITAL, 'pk', 0)[0]?.count).toBe(2);
   });
 
+  it('finds records whose blocks are pruned or came as a snapshot, each once', async () => {
+    const author = person('hospital', HOSPITAL);
+    const records = Array.from({ length: 3 }, () => indexedRecord(epochOf(HOSPITAL), HOSPITAL));
+    for (const { body } of records) {
+      const id = deriveRecordId(CONTEXT, body.capsule.c);
+      chain.records.set(toHex(id), {
+        ...body,
+        ...body.capsule,
+        id,
+        stores: [],
+        authorship: null,
+        amends: null,
+        issuedAt: 0,
+        answer: { kind: 'none' },
+      });
+      chain.addBlock(transaction(body, [author.signer]));
+    }
+    chain.oldest = chain.blocks.length;
+    const options = { chain, context: CONTEXT, shelf: createShelf(createMemoryStore(), 'index') };
+    const pruned = await openEpochIndex(options);
+    const whole = await openEpochIndex({ ...options, shelf: createShelf(store, 'index') });
+    const found = (each: typeof pruned): unknown =>
+      each
+        .buckets(HOSPITAL, 'pk', 0)
+        .flatMap((bucket) => Array.from({ length: bucket.count }, (_, i) => bucket.recordAt(i)));
+    expect(pruned.recordCount).toBe(3);
+    expect(found(pruned)).toEqual(found(whole));
+    const again = await openEpochIndex(options);
+    expect(again.recordCount).toBe(3);
+    // Everything came as a snapshot: not one block is here.
+    chain.oldest = chain.blocks.length + 1;
+    const restored = await openEpochIndex({
+      ...options,
+      shelf: createShelf(createMemoryStore(), 'index'),
+    });
+    expect(restored.recordCount).toBe(3);
+  });
+
   it('R6 F19 a token finds nothing of another month or another hospital', async () => {
     const other = 'h-9';
     const author = person('hospital', HOSPITAL);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { createMclCurve } from '@yilian/crypto/curve-mcl';
+import { deriveRecordId } from '@yilian/crypto/ids';
 import type { Curve } from '@yilian/crypto/curve';
 import { publicKey, sign } from '@yilian/crypto/signature';
 import type { Grant } from '@yilian/ledger/contracts/consent/grant';
@@ -25,6 +26,7 @@ import type {
   ChainView,
   FinalBlockView,
   FinalTransaction,
+  LoggedTransaction,
 } from '../../src/services/chain-view.ts';
 import type { TransactionSender } from '../../src/services/transaction-sender.ts';
 
@@ -84,6 +86,8 @@ export class ChainModel implements ChainView {
   readonly published = new Map<string, { day: number; hpkeKey: Bytes }[]>();
   readonly epochKeys = new Map<string, Bytes>();
   timeMs = START_MS;
+  /** Blocks below were pruned. */
+  oldest = 1;
   readonly #clock: TestClock;
 
   constructor(clock: TestClock) {
@@ -140,7 +144,24 @@ export class ChainModel implements ChainView {
     return position < 0 ? undefined : position;
   }
   block(height: number): FinalBlockView | undefined {
-    return this.blocks[height - 1];
+    return height < this.oldest ? undefined : this.blocks[height - 1];
+  }
+  firstBlock(): number {
+    return this.blocks.length < this.oldest ? 0 : this.oldest;
+  }
+  *logged(from: number, to: number): Iterable<LoggedTransaction> {
+    let position = 0;
+    for (const { height, transactions } of this.blocks)
+      for (const [index, { transaction: each, outcome }] of transactions.entries()) {
+        const { id, body } = each;
+        const facts =
+          body.type === 'issueRecord'
+            ? [['record', deriveRecordId(CONTEXT, body.capsule.c), body.pid, body.number]]
+            : [];
+        const leaf = { transaction: id, height, index, outcome, facts };
+        if (height >= from && height <= to) yield { position, leaf };
+        position++;
+      }
   }
   subscribe(): () => void {
     return () => undefined;
