@@ -3,8 +3,6 @@
  * each: record, visit entry, live id) in blocks of 1,000, at about 10 thousand and about 1 million keys of
  * state. Also the heap at both sizes, after collection: state must not live in it.
  */
-import { pseudonymOf } from '@yilian/crypto/pseudonym';
-import { randomBytes as nodeRandomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,96 +10,28 @@ import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createNodePrimitives } from '@yilian/client/platform/node-ciphers';
-import type { MemberDescription, Role } from '@yilian/ledger/contracts/members/member';
-import { encodeGenesis } from '@yilian/ledger/genesis';
-import { deriveMemberId } from '@yilian/ledger/ids';
-import { toPid } from '@yilian/crypto/ids';
 import { createLedger, type Ledger } from '@yilian/ledger/ledger';
-import { encodeTransaction } from '@yilian/ledger/transaction-codec';
 import { type ChainStore, createChainStore, STATE_SPACE } from '@yilian/node/storage/chain-store';
 import { openLmdbStore } from '@yilian/node/storage/lmdb-store';
 import type { BenchOptions } from './bench-options.ts';
+import {
+  ALL_HOLD,
+  appState,
+  CHAIN_ID,
+  issueRecord,
+  KEYS_PER_TRANSACTION,
+  START_SECONDS,
+} from './record-blocks.ts';
 import { createReport, figure, ratio, type Report } from './report.ts';
 
-const CHAIN_ID = 'bench';
 const BLOCK_TRANSACTIONS = 1_000;
-const KEYS_PER_TRANSACTION = 3;
-const START_SECONDS = 1_795_219_200;
 const primitives = createNodePrimitives();
-const random = (length: number): Uint8Array => new Uint8Array(nodeRandomBytes(length));
-
-function member(role: Role, institution: string, operator: string): MemberDescription {
-  return {
-    key: random(32),
-    role,
-    institution,
-    operator,
-    hpkeKey: random(32),
-    certificateHash: random(32),
-  };
-}
-
-const regulator = member('regulator', 'health-bureau', 'health-bureau');
-const hospital = member('hospital', 'community-1', 'operator-1');
-const doctor = member('doctor', 'community-1', 'operator-1');
-const stores = [member('store', 'store-1', 'operator-1'), member('store', 'store-2', 'operator-2')];
-const signature = (
-  key: Uint8Array,
-): { scheme: 'ed25519'; key: Uint8Array; signature: Uint8Array } => ({
-  scheme: 'ed25519',
-  key,
-  signature: random(64),
-});
-
-/** A record whose bytes have the right form; its signatures and points are random and are not checked here. */
-function issueRecord(height: number): Uint8Array {
-  const visitKey = random(32);
-  const identityTag = random(32);
-  return encodeTransaction({
-    chainId: CHAIN_ID,
-    sender: hospital.key,
-    nonce: random(16),
-    // Stays in state until the end of the run, so that every transaction leaves three keys.
-    expiryHeight: height + 4_999,
-    signatures: [signature(hospital.key)],
-    body: {
-      type: 'issueRecord',
-      suite: 'intl',
-      pid: toPid(pseudonymOf(visitKey, identityTag)),
-      visitKey,
-      identityTag,
-      visitAuthorisation: random(64),
-      institution: hospital.institution,
-      number: 0,
-      headerHash: random(32),
-      digest: random(32),
-      length: 10_000,
-      capsule: { c: random(48), cBar: random(48), proof: random(64) },
-      index: { mode: 'sym', tags: Array.from({ length: 8 }, () => random(24)) },
-      attestations: stores.map(({ key }) => ({
-        store: deriveMemberId({ chainId: CHAIN_ID }, key),
-        key,
-        signature: random(64),
-      })),
-      authorship: {
-        author: deriveMemberId({ chainId: CHAIN_ID }, doctor.key),
-        key: doctor.key,
-        sectionRoot: random(32),
-        time: START_SECONDS,
-        signature: random(64),
-      },
-      marks: [],
-    },
-  });
-}
 
 interface Chain {
   readonly ledger: Ledger;
   readonly store: ChainStore;
   height: number;
 }
-
-const ALL_HOLD = { has: () => true };
 
 /** Executes and durably commits one block; returns milliseconds. */
 async function runBlock(chain: Chain): Promise<number> {
@@ -155,12 +85,7 @@ export async function benchLedger(options: BenchOptions): Promise<Report> {
       chainId: CHAIN_ID,
       timeNs: BigInt(START_SECONDS) * 1_000_000_000n,
       validators: [],
-      appState: encodeGenesis({
-        chainId: CHAIN_ID,
-        members: [regulator, hospital, doctor, ...stores],
-        validators: [],
-        settings: { faultsMax: 1 },
-      }),
+      appState: appState([]),
     });
     const chain: Chain = { ledger, store, height: 0 };
     const small = 10_000;

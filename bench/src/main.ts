@@ -14,6 +14,7 @@ const BENCHES: Readonly<Record<string, () => Promise<(options: BenchOptions) => 
     ledger: async () => (await import('./ledger.ts')).benchLedger,
     light: async () => (await import('./light.ts')).benchLight,
     cometbft: async () => (await import('./cometbft.ts')).benchCometbft,
+    statesync: async () => (await import('./state-sync.ts')).benchStateSync,
     embedded: async () => (await import('./embedded.ts')).benchEmbedded,
   };
 
