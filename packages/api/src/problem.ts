@@ -174,6 +174,12 @@ export const PROBLEMS = {
     detail: 'What the request refers to is not final at this node yet.',
     next: 'Wait for a block and repeat.',
   },
+  pruned: {
+    status: 410,
+    title: 'Pruned',
+    detail: 'The chain has it; this node does not keep blocks of that age.',
+    next: 'Use another node; an archive keeps all.',
+  },
   waitTimedOut: {
     status: 504,
     title: 'Not final in time',

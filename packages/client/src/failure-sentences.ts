@@ -378,6 +378,7 @@ const PROBLEM: Record<ProblemCode, Row> = {
   refused: ['A rule of the ledger refused this.', '账本规则拒绝了此操作。', 'input'],
   duplicate: ['This transaction is known already.', '该交易已存在。', 'receipt'],
   notFinal: ['What this refers to is not final yet.', '所指内容尚未最终确定。', 'block'],
+  pruned: ['This node does not keep blocks so old.', '此节点不保留如此早的区块。', 'otherNode'],
   waitTimedOut: [
     'The transaction did not become final in time.',
     '交易没有在等待时间内最终确定。',

@@ -151,7 +151,7 @@ export const getBlock: Route<
   answer: { kind: 'cbor', codec: certifiedBlock, bytesMax: LIMITS.answerBytesMax },
   status: 200,
   proof: 'quorum certificate; transactions root of the header',
-  problems: ['notFound'],
+  problems: ['notFound', 'pruned'],
   cost: 5,
   service: null,
 };

@@ -23,7 +23,7 @@ export const getGrantEvents: Route<
   answer: { kind: 'cbor', codec: provenLogEntries, bytesMax: LIMITS.answerBytesMax },
   status: 200,
   proof: 'log inclusion of each; the numbered accesses equal the access count in state',
-  problems: ['grantUnknown', 'notFinal'],
+  problems: ['grantUnknown', 'notFinal', 'pruned'],
   cost: 5,
   service: null,
 };

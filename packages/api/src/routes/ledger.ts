@@ -59,7 +59,7 @@ export const getReceipt: Route<{ readonly id: Bytes }, NoValues, null, ProvenLog
   answer: { kind: 'cbor', codec: provenLogEntry, bytesMax: LIMITS.answerBytesMax },
   status: 200,
   proof: 'log inclusion under the app hash of a certified header',
-  problems: ['notFound', 'notFinal', 'waitTimedOut'],
+  problems: ['notFound', 'notFinal', 'pruned', 'waitTimedOut'],
   cost: 2,
   service: null,
 };
@@ -93,7 +93,7 @@ export const getLogEntry: Route<{ readonly position: number }, NoValues, null, P
   answer: { kind: 'cbor', codec: provenLogEntry, bytesMax: LIMITS.answerBytesMax },
   status: 200,
   proof: 'log inclusion under the app hash of a certified header',
-  problems: ['notFound', 'notFinal'],
+  problems: ['notFound', 'notFinal', 'pruned'],
   cost: 2,
   service: null,
 };
@@ -115,7 +115,7 @@ export const getLogRange: Route<
   answer: { kind: 'cbor', codec: provenLogEntries, bytesMax: LIMITS.answerBytesMax },
   status: 200,
   proof: 'log inclusion of each; none of the range is left out',
-  problems: ['notFound', 'notFinal'],
+  problems: ['notFound', 'notFinal', 'pruned'],
   cost: 10,
   service: null,
 };

@@ -59,11 +59,20 @@ function ask(
 
 const NO_TRANSACTION: Bytes = new Uint8Array(0);
 
+/** Whether the chain has this block, and this node does not keep it (any more). */
+function isPruned({ ordering }: NodeServices, height: bigint): boolean {
+  const first = ordering.firstBlock();
+  return height > 0n && height <= ordering.latest().height && (first === 0n || height < first);
+}
+
 /** The transaction that a log answer tells of; none stands behind what the engine reported. */
-function transactionOf(services: NodeServices, answer: Bytes): Bytes | undefined {
+function transactionOf(services: NodeServices, answer: Bytes): Served<Bytes> {
   const leaf = parseLogLeaf(parseLogAnswer(answer).leaf);
-  if (offenceOf(services.context, leaf) !== undefined) return NO_TRANSACTION;
-  return services.ordering.block(BigInt(leaf.height))?.txs[leaf.index];
+  if (offenceOf(services.context, leaf) !== undefined) return served(NO_TRANSACTION);
+  const height = BigInt(leaf.height);
+  const transaction = services.ordering.block(height)?.txs[leaf.index];
+  if (transaction !== undefined) return served(transaction);
+  return refuse(isPruned(services, height) ? 'pruned' : 'notFound');
 }
 
 function logEntry(
@@ -74,7 +83,7 @@ function logEntry(
   const asked = ask(services, path, key);
   if (!asked.ok) return asked;
   const transaction = transactionOf(services, asked.value.answer);
-  return transaction === undefined ? refuse('notFound') : served({ ...asked.value, transaction });
+  return transaction.ok ? served({ ...asked.value, transaction: transaction.value }) : transaction;
 }
 
 function logEntries(
@@ -90,6 +99,8 @@ function logEntries(
   const entries: ProvenEntry[] = [];
   for (const position of positions) {
     const entry = logEntry(services, 'log', encode([position]));
+    // A list from here on would look complete.
+    if (!entry.ok && entry.problem === 'pruned') return entry;
     // The newest entries may be above the height that can be proven.
     if (!entry.ok) break;
     entries.push({ answer: entry.value.answer, transaction: entry.value.transaction });
@@ -235,8 +246,9 @@ export function serveChain(
 
   serveRoute(app, context, ROUTES.getBlock, ({ params }) => {
     const block = ordering.block(params.height);
+    const asked = params.height === 'latest' ? ordering.latest().height : params.height;
     return block === undefined
-      ? refuse('notFound')
+      ? refuse(isPruned(services, asked) ? 'pruned' : 'notFound')
       : served({
           header: block.header,
           certificate: block.certificate,
