@@ -275,6 +275,7 @@ export async function openEpochIndex(options: {
   };
 
   const catchUp = async (height: number): Promise<void> => {
+    // oxlint-disable-next-line no-unmodified-loop-condition -- what it calls moves it
     while (indexed < height) {
       const block = chain.block(indexed + 1);
       const first = chain.firstBlock();
