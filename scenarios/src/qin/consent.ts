@@ -191,21 +191,33 @@ async function awaitErasure(story: Story, grantId: GrantId, why: string): Promis
   );
 }
 
+interface ShortGrant {
+  readonly made: { readonly grantId: GrantId };
+  readonly to: number;
+  readonly opened: boolean;
+}
+
 async function letExpire(story: Story): Promise<void> {
   const { report, main, doctorB, platform } = story;
   report.act('Expiry by block time, on an idle chain');
   const { secondary } = hitsByHospital(main);
-  const to = nowSeconds(story) + EXPIRY_SECONDS;
-  const made = await main.patient.grantAccess({
-    grantee: doctorB.doctor.id,
-    to,
-    purpose: 'a few seconds',
-  });
-  await doctorB.doctor.receiveGrant(made.grantId);
-  report.check(
-    'within the period doctor B opens',
-    await opens(doctorB, main, made.grantId, secondary),
-  );
+  const short = async (seconds: number): Promise<ShortGrant> => {
+    const to = nowSeconds(story) + seconds;
+    const made = await main.patient.grantAccess({
+      grantee: doctorB.doctor.id,
+      to,
+      purpose: 'a few seconds',
+    });
+    await doctorB.doctor.receiveGrant(made.grantId);
+    const opened = await opens(doctorB, main, made.grantId, secondary).catch(() => false);
+    return { made, to, opened };
+  };
+  // On a busy machine a few seconds are over before he is served: then it is tried with a longer period.
+  let grant = await short(EXPIRY_SECONDS);
+  for (let factor = 4; !grant.opened && factor <= 16; factor *= 4)
+    grant = await short(EXPIRY_SECONDS * factor);
+  const { made, to, opened } = grant;
+  report.check('within the period doctor B opens', opened);
   const before = await doctorB.reader.head({ fresh: true });
   await platform.wait(Math.max(0, to * 1000 - platform.nowMs()) + 500);
   await refusedByEveryHolder(
