@@ -4,7 +4,7 @@
  * pauses between, while blocks go on.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { makeSnapshot } from '@yilian/ledger/snapshot-make';
+import { makeSnapshot, proveValidators } from '@yilian/ledger/snapshot-make';
 import type { LogEvent } from '../logging.ts';
 import type { EngineChainSnapshot } from './engine-chain-store.ts';
 import { describeSnapshot } from './snapshot-metadata.ts';
@@ -42,12 +42,13 @@ export function createSnapshotMaker(options: SnapshotMakerOptions): SnapshotMake
     try {
       const { tip } = view;
       if (tip?.height !== height) throw new Error('assertion: the view is of this height');
+      const validators = proveValidators(view.state);
       const steps = makeSnapshot(view.state);
       let sliceMs = performance.now();
       for (;;) {
         const step = steps.next();
         if (step.done === true) {
-          const snapshot = describeSnapshot({ manifest: step.value, tip });
+          const snapshot = describeSnapshot({ manifest: step.value, tip, validators });
           await draft.finish(snapshot);
           const ms = Math.round(performance.now() - startedMs);
           log({ level: 'info', event: 'snapshotMade', height, chunks: snapshot.chunks, ms });

@@ -231,13 +231,13 @@ test('a node with blocks of its own gives them up for nobody', async () => {
 test('a forged offer is refused: format, hash, count, height, app hash, tip, validators', async () => {
   const verdict = verifyOffer(snapshot, { genesis, appHash });
   if (!verdict.ok) throw new Error(verdict.code);
-  const { manifest, tip } = verdict.value;
+  const { manifest, tip, validators } = verdict.value;
   const codeOf = (offered: Snapshot, hash = appHash, of = genesis): string => {
     const judged = verifyOffer(offered, { genesis: of, appHash: hash });
     return judged.ok ? 'ok' : judged.code;
   };
   const withTip = (change: Partial<EngineTip>): Snapshot =>
-    describeSnapshot({ manifest, tip: { ...tip, ...change } });
+    describeSnapshot({ manifest, tip: { ...tip, ...change }, validators });
   const stranger = createValidatorSet({
     chainId: genesis.chainId,
     epoch: 0,
@@ -249,7 +249,7 @@ test('a forged offer is refused: format, hash, count, height, app hash, tip, val
     validators: genesis.validators.map((each) => ({ ...each, leads: true })),
   });
   const withManifest = (change: Partial<OfferedSnapshot['manifest']>): Snapshot =>
-    describeSnapshot({ manifest: { ...manifest, ...change }, tip });
+    describeSnapshot({ manifest: { ...manifest, ...change }, tip, validators });
   expect(codeOf(withTip({}))).toBe('ok');
   expect(codeOf({ ...snapshot, format: 2 })).toBe('wrongFormat');
   expect(codeOf({ ...snapshot, hash: new Uint8Array(32) })).toBe('wrongHash');
@@ -264,6 +264,12 @@ test('a forged offer is refused: format, hash, count, height, app hash, tip, val
   expect(codeOf(withTip({ validators: stranger }))).toBe('validatorsUnknown');
   expect(codeOf(withTip({ nextValidators: stranger }))).toBe('validatorsUnknown');
   expect(codeOf(withTip({ lastValidators: allLead }))).toBe('validatorsUnknown');
+  const forged = validators.slice();
+  forged[forged.length - 40] = (forged[forged.length - 40] ?? 0) ^ 1;
+  for (const proof of [forged, validators.slice(1), new Uint8Array(0)])
+    expect(codeOf(describeSnapshot({ manifest, tip, validators: proof }))).toBe(
+      'validatorsUnknown',
+    );
   const exchange = exchangeOn(await emptyNode());
   expect(await exchange.offerSnapshot({ ...snapshot, format: 2 }, appHash)).toBe('rejectFormat');
   expect(await exchange.offerSnapshot(withTip({ validators: stranger }), appHash)).toBe('reject');
