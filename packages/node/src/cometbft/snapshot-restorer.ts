@@ -11,7 +11,7 @@ import type {
 } from '@yilian/consensus/abci/responses';
 import type { SnapshotExchange } from '@yilian/consensus/abci/snapshots';
 import type { Genesis } from '@yilian/consensus/application';
-import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
+import { type Bytes, concatBytes, equalBytes } from '@yilian/crypto/bytes';
 import { chunkCount } from '@yilian/ledger/snapshot-format';
 import {
   beginRestore,
@@ -23,7 +23,7 @@ import {
 import type { SnapshotRefusal } from '@yilian/ledger/snapshot-verify';
 import type { LogEvent } from '../logging.ts';
 import { sha256 } from '../verification/sha256.ts';
-import type { EngineChainStore } from './engine-chain-store.ts';
+import { type EngineChainStore, STATE_SPACE } from './engine-chain-store.ts';
 import { type OfferedSnapshot, verifyOffer } from './snapshot-metadata.ts';
 import type { SnapshotShelf } from './snapshot-shelf.ts';
 
@@ -55,6 +55,12 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
   const refuseOffer = (snapshot: Snapshot, code: string): void =>
     log({ level: 'warn', event: 'snapshotRefused', height: snapshot.height, code });
 
+  /** Without the space before the keys: `chain.restore` puts it there. */
+  const state = {
+    get: (key: Bytes): Bytes | undefined =>
+      chain.state.get(concatBytes(Uint8Array.of(STATE_SPACE), key)),
+  };
+
   /** Whether this node has blocks of its own: those are not given up for a stranger's word. */
   const hasHistory = (): boolean => chain.firstBody() > 0n || chain.headerHeight() > 0n;
 
@@ -79,7 +85,7 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
     }
     const { manifest, tip } = verdict.value;
     offered = verdict.value;
-    const marker = restoreMarker(chain.state);
+    const marker = restoreMarker(state);
     const isContinued =
       isRestored(manifest, tip) ||
       (chain.isRestoring() &&
@@ -87,7 +93,7 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
         equalBytes(marker.manifestHash, manifestHash(manifest)));
     if (!isContinued) {
       await chain.clear();
-      await chain.restore(beginRestore(chain.state, manifest, genesis.appState));
+      await chain.restore(beginRestore(state, manifest, genesis.appState));
     }
     log({
       level: 'info',
@@ -103,7 +109,7 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
     manifest,
     tip,
   }: OfferedSnapshot): Promise<ApplySnapshotChunkResponse> => {
-    const finished = finishRestore({ reader: chain.state, manifest, hash: sha256 });
+    const finished = finishRestore({ reader: state, manifest, hash: sha256 });
     if (!finished.ok) {
       log({ level: 'warn', event: 'snapshotRefused', height: tip.height, code: finished.code });
       return REJECTED;
@@ -127,10 +133,10 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
       if (isLast) options.onRestored(tip);
       return ACCEPTED;
     }
-    const next = restoreMarker(chain.state)?.next ?? 0;
+    const next = restoreMarker(state)?.next ?? 0;
     if (index > next) return { ...ACCEPTED, result: 'retrySnapshot' };
     if (index === next) {
-      const restored = restoreChunk({ reader: chain.state, manifest, bytes, hash: sha256 });
+      const restored = restoreChunk({ reader: state, manifest, bytes, hash: sha256 });
       if (!restored.ok) {
         const { code } = restored;
         log({ level: 'warn', event: 'chunkRefused', height: tip.height, index, code, sender });
