@@ -80,7 +80,13 @@ export function describeFailure(error: unknown, language: Language): Failure | u
   }
   if (error instanceof NodeFailedError) {
     const { code, sentence, message: detail } = error;
-    return { exit: EXIT.network, code, message: sentence, next: say(language, 'nextNodeLog'), detail };
+    return {
+      exit: EXIT.network,
+      code,
+      message: sentence,
+      next: say(language, 'nextNodeLog'),
+      detail,
+    };
   }
   const words = failureInWords(error, language);
   const exit = exitOf(error);

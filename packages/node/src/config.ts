@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Upgrade } from '@yilian/consensus/application-upgrades';
 import type { Bytes } from '@yilian/crypto/bytes';
 import { ConfigError, JsonFields } from './json-fields.ts';
 import { type CopyPlace, parseCopyPlaces } from './stores/copy-source.ts';
@@ -49,6 +50,8 @@ export interface NodeConfig {
   /** Origins of pages that may call this node. */
   readonly origins: readonly string[];
   readonly settings: NodeSettings;
+  /** Heights at which the application changes; the same on all nodes. */
+  readonly upgrades?: readonly Upgrade[];
   /** Present where CometBFT orders; absent where the embedded engine does. */
   readonly cometbft: CometbftConfig | null;
 }
@@ -179,11 +182,28 @@ export function parseNodeConfig(file: string, value: unknown): NodeConfig {
       return item;
     }),
     settings: readSettings(fields.nested('settings')),
+    ...(fields.has('upgrades') ? { upgrades: readUpgrades(file, fields) } : {}),
     cometbft:
       fields.raw('cometbft') === undefined || fields.raw('cometbft') === null
         ? null
         : readCometbft(fields.nested('cometbft')),
   };
+}
+
+/** @throws ConfigError */
+function readUpgrades(file: string, fields: JsonFields): readonly Upgrade[] {
+  const upgrades = fields.list('upgrades', (item, where): Upgrade => {
+    const upgrade = new JsonFields(where, item);
+    const number = (name: string): bigint =>
+      BigInt(upgrade.whole(name, 1, Number.MAX_SAFE_INTEGER));
+    return { height: number('height'), version: number('version') };
+  });
+  for (const [at, { height, version }] of upgrades.entries()) {
+    const before = upgrades[at - 1];
+    if (before !== undefined && (height <= before.height || version <= before.version))
+      throw new ConfigError(`${file}: upgrades: heights and versions must rise`);
+  }
+  return upgrades;
 }
 
 function readCometbft(fields: JsonFields): CometbftConfig {

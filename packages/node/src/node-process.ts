@@ -178,6 +178,7 @@ async function run(home: string, isAnyPort: boolean, isExitWhenHalted: boolean):
       seeds,
       settings: config.settings,
       origins: config.origins,
+      ...(config.upgrades === undefined ? {} : { upgrades: config.upgrades }),
       s3,
       copies,
     },

@@ -8,6 +8,7 @@
 import { randomBytes as nodeRandomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Genesis } from '@yilian/consensus/application';
+import type { Upgrade } from '@yilian/consensus/application-upgrades';
 import { encodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
 import {
   encodeLightValidators,
@@ -83,6 +84,7 @@ export interface NodeOptions {
   readonly s3?: S3Settings | null;
   /** Other operators' stores, to repair from. */
   readonly copies?: readonly CopyPlace[];
+  readonly upgrades?: readonly Upgrade[];
 }
 
 /** What a node gets from outside. */
@@ -146,6 +148,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     verificationWorkers: settings.verificationWorkers,
   };
   const log = (event: LogEvent): void => logEvent(logger, event);
+  const { upgrades = [] } = options;
   const ordering =
     ports.engine === undefined
       ? await createOrderingNode({
@@ -154,6 +157,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
           secretKey: seeds.consensus,
           peers,
           clockNs,
+          upgrades,
           settings: { ...pace, viewTimeoutMs: settings.viewTimeoutMs },
           log,
         })
@@ -166,6 +170,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
           config: ports.engine.config,
           program: ports.engine.program,
           peers,
+          upgrades,
           clockNs,
           settings: {
             ...pace,

@@ -11,6 +11,7 @@ import type {
   QueryResult,
   Refusal,
 } from '@yilian/consensus/application';
+import type { Upgrade } from '@yilian/consensus/application-upgrades';
 import type { ChainTip } from '@yilian/consensus/chain-tip';
 import { decodeWalRecord } from '@yilian/consensus/pbft/message-codec';
 import type { WalRecord } from '@yilian/consensus/pbft/wal';
@@ -21,7 +22,6 @@ import { bindChain } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { useNativeSha256 } from '@yilian/crypto/hash';
 import { publicKey } from '@yilian/crypto/signature';
-import { createLedger } from '@yilian/ledger/ledger';
 import type { RelayAnswer } from './cometbft/engine-relay.ts';
 import type { LogEvent } from './logging.ts';
 import type {
@@ -32,12 +32,13 @@ import type {
 } from './ordering/final-block.ts';
 import { FinalBlocks } from './ordering/final-blocks.ts';
 import { createIdentify, findOutcome } from './ordering/ledger-application.ts';
+import { createVersionedLedger } from './ordering/ledger-versions.ts';
 import { Mempool } from './ordering/mempool.ts';
 import { openChain } from './ordering/open-chain.ts';
 import { createPbftDriver } from './ordering/pbft-driver.ts';
 import type { Peers, PeerStatus } from './peers/peers.ts';
 import { type AppendFile, openAppendFile } from './storage/append-file.ts';
-import { createChainStore, STATE_SPACE } from './storage/chain-store.ts';
+import { type ChainStore, createChainStore, STATE_SPACE } from './storage/chain-store.ts';
 import { lockDirectory } from './storage/directory-lock.ts';
 import { type KeyValueStore, StorageError } from './storage/key-value-store.ts';
 import { openLmdbStore } from './storage/lmdb-store.ts';
@@ -131,6 +132,8 @@ export interface OrderingOptions {
   /** Default: LMDB and a file under `directory`. */
   readonly disk?: OrderingDisk;
   readonly settings?: Partial<OrderingSettings>;
+  /** Heights at which the application changes; the same on all nodes. */
+  readonly upgrades?: readonly Upgrade[];
   readonly clockNs?: () => bigint;
   /** Structured log without personal data. */
   readonly log?: (event: LogEvent) => void;
@@ -211,11 +214,18 @@ async function openDisk(disk: OrderingDisk): Promise<{
   }
 }
 
+async function openLedger(
+  reader: ChainStore['state'],
+  upgrades: readonly Upgrade[] | undefined,
+): Promise<Application> {
+  return createVersionedLedger({ reader, space: STATE_SPACE, hash: sha256 }, upgrades);
+}
+
 const WAL_PAYLOAD_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * Opens the disk, replays what is left of the last run, and starts ordering.
- * @throws StorageError when the disk is damaged, belongs to another chain or is in use
+ * @throws StorageError when the disk is damaged, belongs to another chain or is in use; UnknownVersionError
  */
 export async function createOrderingNode(options: OrderingOptions): Promise<OrderingNode> {
   useNativeSha256(sha256);
@@ -235,11 +245,13 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
   });
   const chain = createChainStore(store);
   if (log.cutTail) onEvent({ level: 'info', event: 'tornTailCut' });
-  const application: Application = createLedger({
-    reader: chain.state,
-    space: STATE_SPACE,
-    hash: sha256,
-  });
+  const application = await openLedger(chain.state, options.upgrades).catch(
+    async (error: unknown) => {
+      await store.close();
+      unlock();
+      throw error;
+    },
+  );
   const pool = createCheckPool({
     workers: settings.verificationWorkers,
     onFailure: (error) => onEvent({ level: 'error', event: 'workerDied', reason: String(error) }),

@@ -1,4 +1,5 @@
 /** What an operator reads when a node does not start: what is wrong, and what to do. A bug keeps its stack. */
+import { UnknownVersionError } from '@yilian/consensus/application-upgrades';
 import { SocketPathError } from './cometbft/socket-path.ts';
 import { EngineHomeError } from './cometbft/engine-home.ts';
 import { EngineMissingError } from './cometbft/find-engine.ts';
@@ -42,6 +43,7 @@ export function describeStartFailure(error: unknown): string | undefined {
   if (error instanceof StorageError) return `${error.message}; ${STORAGE[error.code]}`;
   if (
     error instanceof ConfigError ||
+    error instanceof UnknownVersionError ||
     error instanceof EngineMissingError ||
     error instanceof EngineHomeError ||
     error instanceof OrphanEngineError ||

@@ -38,7 +38,10 @@ function asUsage(session: Session, error: unknown): unknown {
   if (error instanceof NetworkRunError)
     return error.code === 'noNetwork'
       ? new UsageError(error.message, 'nextNetworkInit', session.say('noNetwork'))
-      : new NodeFailedError(error.message, session.say('nodeNotReady', { institution: error.place }));
+      : new NodeFailedError(
+          error.message,
+          session.say('nodeNotReady', { institution: error.place }),
+        );
   return error;
 }
 
@@ -115,7 +118,9 @@ const network: Command = {
       case 'up':
         return up(session, resolve(options.argument(1, 'DIR')));
       case 'down': {
-        const stopped = await attempt(session, () => networkDown(resolve(options.argument(1, 'DIR'))));
+        const stopped = await attempt(session, () =>
+          networkDown(resolve(options.argument(1, 'DIR'))),
+        );
         session.answer({ stopped }, [session.say('nodesStopped', { nodes: stopped.length })]);
         return EXIT.ok;
       }

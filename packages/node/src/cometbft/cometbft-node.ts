@@ -17,6 +17,7 @@ import type {
 } from '@yilian/consensus/application';
 import { encodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
 import { genesisEngineTip, type EngineTip } from '@yilian/consensus/abci/engine-tip';
+import type { Upgrade } from '@yilian/consensus/application-upgrades';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { bindChain } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
@@ -28,6 +29,7 @@ import type { LogEvent } from '../logging.ts';
 import type { CertifiedHeader, ServedBlock } from '../ordering/final-block.ts';
 import { FinalBlocks } from '../ordering/final-blocks.ts';
 import { createIdentify, findOutcome } from '../ordering/ledger-application.ts';
+import { createVersionedLedger } from '../ordering/ledger-versions.ts';
 import { Mempool } from '../ordering/mempool.ts';
 import type { OrderingNode, OrderingSettings, Submission } from '../ordering-node.ts';
 import type { Peers } from '../peers/peers.ts';
@@ -82,6 +84,8 @@ export interface CometbftNodeOptions {
   readonly peers: Pick<Peers, 'status' | 'close'>;
   readonly settings?: Partial<CometbftNodeSettings>;
   readonly gateway?: Partial<GatewaySettings>;
+  /** Heights at which the application changes; the same on all nodes. */
+  readonly upgrades?: readonly Upgrade[];
   readonly clockNs?: () => bigint;
   readonly log?: (event: LogEvent) => void;
 }
@@ -175,11 +179,10 @@ class CometbftNode {
     this.#log = options.log ?? ((): void => undefined);
     const { genesis } = options;
     this.#chain = createEngineChainStore(store);
-    this.#application = createLedger({
-      reader: this.#chain.state,
-      hash: sha256,
-      space: STATE_SPACE,
-    });
+    this.#application = createVersionedLedger(
+      { reader: this.#chain.state, hash: sha256, space: STATE_SPACE },
+      options.upgrades,
+    );
     this.#pool = createCheckPool({
       workers: this.#settings.verificationWorkers,
       onFailure: (error) =>

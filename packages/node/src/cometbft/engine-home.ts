@@ -44,8 +44,8 @@ function assertComplete(path: string, hasBlocks: boolean): void {
       'signStateMissing',
       `${signState} is missing, and this node has taken part in its chain: it says what the consensus key has ` +
         'signed, and without it the key could sign a second block at one height. Put the file back from this ' +
-        'machine’s own disk if you have it. If it is lost, never make a new one: have the key replaced ' +
-        'by the consortium, or join as an observer (docs/operations.md).',
+        'machine’s own disk if you have it. If it is lost, never make one by hand: move data/ away and run ' +
+        '"yilian network join", which lets the key sign only above all that it can have signed (docs/operations.md).',
     );
   if (hasBlocks && !hasEngineBlocks)
     throw new EngineHomeError(

@@ -56,8 +56,12 @@ function configOf(
     name: member.institution,
     institution: member.institution,
     operator: member.operator,
-    // HTTP stays on the machine: the hospital's reverse proxy speaks TLS to the world.
-    http: { host: '127.0.0.1', port: member.ports.http },
+    // HTTP stays on the machine, where the hospital's reverse proxy speaks TLS to the world; a URL of plain
+    // HTTP is somebody's own wish.
+    http: {
+      host: isLocal || member.url.startsWith('https:') ? '127.0.0.1' : '0.0.0.0',
+      port: member.ports.http,
+    },
     peer: { host: isLocal ? '127.0.0.1' : '0.0.0.0', port: member.ports.peer },
     peers: all.map((each) => ({
       key: each.made.facts.consensusKey,
@@ -115,9 +119,7 @@ export async function initNetwork(file: NetworkFile, directory: string): Promise
     if (each.member.tier === 'regulator')
       writeFileSync(join(home, 'tickets.cbor'), encodeTickets(tickets), { mode: 0o600 });
   }
-  const addresses = new Map(
-    placed.map(({ member, made }) => [made.facts.id, `http://${member.host}:${member.ports.http}`]),
-  );
+  const addresses = new Map(placed.map(({ member, made }) => [made.facts.id, member.url]));
   const facts = {
     engine: 'cometbft' as const,
     anchor: network.anchor,

@@ -9,6 +9,7 @@
  *       tier: tertiary               # tertiary | secondary | community
  *       operator: city-health        # optional; default: the institution itself
  *       host: 10.0.0.11              # address that the others reach; 127.0.0.1 for a trial
+ *       url: https://yilian.city-first.example   # optional; where people reach its node
  *       ports: { http: 19200, peer: 19400, engine: 26656 }   # optional
  *   regulator:
  *     institution: health-commission
@@ -37,6 +38,8 @@ export interface NetworkMember {
   readonly tier: Tier;
   readonly operator: string;
   readonly host: string;
+  /** Where people reach the node: TLS, by the institution's reverse proxy, or plain HTTP, by the node itself. */
+  readonly url: string;
   readonly ports: NodePorts;
 }
 
@@ -49,6 +52,7 @@ export interface NetworkFile {
 }
 
 const HOST = /^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/;
+const URL_FORM = /^https?:\/\/[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/;
 const FIRST_PORTS: NodePorts = { http: 19_200, peer: 19_400, engine: 26_656 };
 /** Room between the engine ports of trial networks on one machine: the engine uses the next one, too. */
 const ENGINE_PORT_STEP = 10;
@@ -62,12 +66,16 @@ function readPorts(value: unknown, place: string, standard: NodePorts): NodePort
   return { http: port('http'), peer: port('peer'), engine: port('engine') };
 }
 
+function defaultUrl(host: string, port: number): string {
+  return host === '127.0.0.1' ? `http://${host}:${port}` : `https://${host}`;
+}
+
 function readMember(
   value: unknown,
   place: string,
   input: { readonly onHost: (host: string) => number; readonly isRegulator: boolean },
 ): NetworkMember {
-  const names = ['institution', 'tier', 'operator', 'host', 'ports'];
+  const names = ['institution', 'tier', 'operator', 'host', 'url', 'ports'];
   const fields = fieldsOf(
     place,
     value,
@@ -91,6 +99,7 @@ function readMember(
     peer: FIRST_PORTS.peer + position,
     engine: FIRST_PORTS.engine + ENGINE_PORT_STEP * position,
   };
+  const ports = readPorts(fields.get('ports'), `${place}.ports`, standard);
   return {
     institution,
     tier: tierText as Tier,
@@ -98,7 +107,10 @@ function readMember(
       ? text(fields, place, 'operator', SHORT_NAME, shortName)
       : institution,
     host,
-    ports: readPorts(fields.get('ports'), `${place}.ports`, standard),
+    url: fields.has('url')
+      ? text(fields, place, 'url', URL_FORM, 'an address like https://node.hospital.example')
+      : defaultUrl(host, ports.http),
+    ports,
   };
 }
 
@@ -155,7 +167,13 @@ export function parseNetworkFile(source: string): NetworkFile {
 function refuseDoubles(members: readonly NetworkMember[]): void {
   const names = new Set<string>();
   const addresses = new Set<string>();
-  for (const { institution, host, ports } of members) {
+  for (const { institution, host, url, ports } of members) {
+    if (addresses.has(url))
+      throw new NetworkFileError(
+        institution,
+        `url ${url} is taken by another entry; give it its own`,
+      );
+    addresses.add(url);
     if (names.has(institution))
       throw new NetworkFileError(institution, 'is there twice; each institution once');
     names.add(institution);

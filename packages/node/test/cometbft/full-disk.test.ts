@@ -87,7 +87,10 @@ function skipUnlessMounted(context: TestContext): void {
 function setDiskFreeMin(node: TrialNode, diskFreeMinMib: number): void {
   const path = join(node.home, 'config.json');
   const config = JSON.parse(readFileSync(path, 'utf8')) as { readonly settings: object };
-  writeFileSync(path, JSON.stringify({ ...config, settings: { ...config.settings, diskFreeMinMib } }));
+  writeFileSync(
+    path,
+    JSON.stringify({ ...config, settings: { ...config.settings, diskFreeMinMib } }),
+  );
 }
 
 /** The network, without it. */

@@ -128,6 +128,7 @@ describe('the sign state', () => {
     home(path).prepare(false);
     expect(JSON.parse(readFileSync(stateOf(path), 'utf8'))).toMatchObject({ height: '0' });
     writeFileSync(stateOf(path), '{"height":"77"}');
+    mkdirSync(join(path, 'data', 'blockstore.db'));
     home(path).prepare(true);
     expect(readFileSync(stateOf(path), 'utf8')).toBe('{"height":"77"}');
   });
@@ -136,6 +137,26 @@ describe('the sign state', () => {
     const path = folder();
     expect(() => home(path).prepare(true)).toThrow(EngineHomeError);
     expect(existsSync(stateOf(path))).toBe(false);
+    expect(existsSync(join(path, 'config', 'priv_validator_key.json'))).toBe(false);
+  });
+});
+
+describe('the blocks of an engine', () => {
+  test('that are gone while the node has its own stop the node with a word about it', () => {
+    const path = folder();
+    mkdirSync(join(path, 'data'), { recursive: true });
+    writeFileSync(join(path, 'data', 'priv_validator_state.json'), '{"height":"77"}');
+    const options = {
+      path,
+      name: 'county',
+      genesis,
+      consensusSeed: keysOf('county').seed,
+      engineSeed: keysOf('county engine').seed,
+      config: { listen: { host: '127.0.0.1', port: 1 }, peers: [] },
+      blockIntervalMs: 250,
+      heartbeatMs: 1_000,
+    };
+    expect(() => openEngineHome(options).prepare(true)).toThrow(/the engine's data is lost/);
     expect(existsSync(join(path, 'config', 'priv_validator_key.json'))).toBe(false);
   });
 });

@@ -102,8 +102,7 @@ describe.skipIf(missing !== undefined && process.env['CI'] !== 'true')('a partit
     expect(await heights(0, 1, 2, 3)).toEqual(stood);
     await machines.heal();
     await grows(0, 1, 2, 3, 4);
-    for (const each of offered)
-      await until(async () => (await offer(at(3), each)) !== undefined);
+    for (const each of offered) await until(async () => (await offer(at(3), each)) !== undefined);
   }, 240_000);
 
   test('never makes two chains', async () => {

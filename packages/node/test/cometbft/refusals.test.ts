@@ -74,7 +74,9 @@ describe('a node does not start', () => {
     await node.stop();
     const { path } = node.signState();
     renameSync(path, `${path}.away`);
-    expect(await refuses(node)).toMatch(/priv_validator_state\.json is missing.*sign a second block/);
+    expect(await refuses(node)).toMatch(
+      /priv_validator_state\.json is missing.*sign a second block/,
+    );
     // Nor when only the engine has blocks.
     const chain = join(node.home, 'data', 'chain');
     renameSync(chain, `${chain}-away`);

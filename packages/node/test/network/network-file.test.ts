@@ -5,7 +5,7 @@ const FOUR = `
 chain: stroke-network
 hospitals:
   - { institution: city-first, tier: tertiary, operator: city-health, host: 10.0.0.11 }
-  - { institution: city-second, tier: tertiary, host: 10.0.0.12 }
+  - { institution: city-second, tier: tertiary, host: 10.0.0.12, url: 'http://city-second.example:8080' }
   - { institution: county, tier: secondary, host: 10.0.0.13, ports: { http: 8443 } }
   - { institution: township, tier: community, host: 10.0.0.14 }
 regulator: { institution: health-commission, host: 10.0.0.20 }
@@ -36,6 +36,10 @@ describe('a network file', () => {
     expect(file.members[0]?.operator).toBe('city-health');
     expect(file.members[1]?.operator).toBe('city-second');
     expect(file.members[2]?.ports).toEqual({ http: 8443, peer: 19_400, engine: 26_656 });
+    expect(file.members.map(({ url }) => url).slice(0, 2)).toEqual([
+      'https://10.0.0.11',
+      'http://city-second.example:8080',
+    ]);
     expect(file).toMatchObject({ blockIntervalMs: 250, heartbeatMs: 10_000 });
   });
 
@@ -76,6 +80,11 @@ describe('a network file', () => {
       /b: 127\.0\.0\.1:5000 is taken/,
     ],
     ['a port out of range', hospitals(GOOD.replace(' }', ', ports: { http: 0 } }')), /ports\.http/],
+    [
+      'a url of another scheme',
+      hospitals(GOOD.replace(' }', ', url: "ftp://a" }')),
+      /hospitals\[0\]\.url: must be an address like https/,
+    ],
     ['a host with a space', hospitals(GOOD.replace('127.0.0.1', '"a b"')), /hospitals\[0\]\.host/],
     ['an interval of a millisecond', `${FOUR}blockIntervalMs: 1\n`, /blockIntervalMs: must lie/],
     [

@@ -61,7 +61,20 @@ export async function makeMachines(count: number): Promise<Machines> {
     for (const [machine, address] of addresses.entries()) {
       const own = nameOf(machine);
       await ip('netns', 'add', own);
-      await ip('-n', own, 'link', 'add', 'eth', 'type', 'veth', 'peer', 'name', `m${machine}`, 'netns', hub);
+      await ip(
+        '-n',
+        own,
+        'link',
+        'add',
+        'eth',
+        'type',
+        'veth',
+        'peer',
+        'name',
+        `m${machine}`,
+        'netns',
+        hub,
+      );
       await inHub('link', 'set', `m${machine}`, 'master', 'bridge', 'up');
       await ip('-n', own, 'addr', 'add', `${address}/24`, 'dev', 'eth');
       await ip('-n', own, 'link', 'set', 'eth', 'up');
