@@ -100,6 +100,99 @@ function secretOf(person: string): string {
   return toHex(consortium.secret(person));
 }
 
+describe('an operator', () => {
+  const networkFile = (): string => {
+    const path = join(home, 'network.yaml');
+    writeFileSync(
+      path,
+      [
+        'chain: trial',
+        'hospitals:',
+        '  - { institution: city, tier: tertiary, host: 127.0.0.1 }',
+        'regulator: { institution: commission, host: 127.0.0.1 }',
+      ].join('\n'),
+    );
+    return path;
+  };
+
+  test('makes a network, whose people connect by its file', async () => {
+    const out = join(home, 'trial');
+    const made = await done(['network', 'init', '--hospitals', networkFile(), '--out', out]);
+    expect(made.json).toEqual({ directory: out, chainId: 'trial', nodes: 2 });
+    const elsewhere = { YILIAN_CLI_HOME: join(home, 'trial-cli') };
+    const file = join(out, 'consortium.json');
+    const connected = await yilian(['connect', file, '--json'], elsewhere);
+    expect(connected.json).toMatchObject({ chainId: 'trial', nodes: 2 });
+    // Nothing runs: that is said, with what to do, and the exit code tells a script.
+    const stands = await yilian(['network', 'status', out]);
+    expect(stands.code).toBe(4);
+    expect(stands.out).toMatch(/city .* no answer/);
+    expect(stands.err).toMatch(/docs\/operations\.md/);
+    expect((await done(['network', 'down', out])).json).toEqual({ stopped: [] });
+  });
+
+  test.each<[string, () => readonly string[], number, RegExp, RegExp]>([
+    [
+      'a folder that is taken',
+      () => ['network', 'init', '--hospitals', networkFile(), '--out', home],
+      2,
+      /the folder exists already/,
+      /目录已存在/,
+    ],
+    [
+      'a folder without a network',
+      () => ['network', 'down', join(home, 'nothing')],
+      2,
+      /no network in this folder/,
+      /该目录中没有网络/,
+    ],
+    [
+      'a network file that is none',
+      () => ['network', 'init', '--hospitals', PROGRAM, '--out', join(home, 'x')],
+      2,
+      /network file is not as it must be/,
+      /网络文件有误/,
+    ],
+    [
+      'a consortium that is neither file nor address',
+      () => ['connect', join(home, 'nothing')],
+      2,
+      /neither a file nor an http address/,
+      /请给出演示页面的地址/,
+    ],
+    [
+      'a consortium file that is something else',
+      () => ['connect', networkFile()],
+      2,
+      /cannot be read, or is no JSON/,
+      /请给出演示页面的地址/,
+    ],
+  ])('hears of %s in both languages, and what to do', async (_what, args, code, en, zh) => {
+    const environment = { YILIAN_COMETBFT: '/bin/false', YILIAN_CLI_HOME: join(home, 'nobody') };
+    const english = await yilian([...args(), '--lang', 'en'], environment);
+    expect(english.code).toBe(code);
+    expect(english.err).toMatch(en);
+    expect(english.err).toMatch(/→ /);
+    const chinese = await yilian([...args(), '--lang', 'zh'], environment);
+    expect(chinese.code).toBe(code);
+    expect(chinese.err).toMatch(zh);
+  });
+
+  test('hears that there is no engine, before anything is started', async () => {
+    const out = join(home, 'trial');
+    for (const [lang, message] of [
+      ['en', /no usable CometBFT/],
+      ['zh', /没有可用的 CometBFT/],
+    ] as const) {
+      const ran = await yilian(['network', 'up', out, '--lang', lang], {
+        YILIAN_COMETBFT: '/bin/false',
+      });
+      expect(ran.code).toBe(2);
+      expect(ran.err).toMatch(message);
+    }
+  });
+});
+
 describe('a referral by commands alone', () => {
   test('from keys to a revoked grant, with a receipt that holds offline', async () => {
     await done(['connect', pageUrl]);

@@ -38,6 +38,7 @@ import type { Peers } from './peers/peers.ts';
 import { createBlobShelf } from './services/blob-shelf.ts';
 import type { FinalBlockView } from './services/chain-view.ts';
 import { openEpochIndex } from './services/epoch-index.ts';
+import { createCertificateWatch } from './services/certificate-watch.ts';
 import { createEpochKeys } from './services/epoch-keys.ts';
 import { createEvidence } from './services/evidence.ts';
 import { createInstitution } from './services/institution.ts';
@@ -323,6 +324,14 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   notices.certificates.onNotice((from, notice) => {
     certificates.learn(from, notice).catch(onError);
   });
+  const certificateWatch = createCertificateWatch({
+    members: [seeds.node, seeds.store, seeds.hospital, seeds.regulator].flatMap((seed) =>
+      seed === null ? [] : [deriveMemberId(context, publicKey(seed))],
+    ),
+    certificate: (member) => certificates.get(member),
+    clock,
+    log,
+  });
   const registration =
     seeds.regulator === null
       ? null
@@ -507,6 +516,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   const tendClock = async (): Promise<void> => {
     await attempt(() => checkpoints.tend());
     await attempt(() => Promise.resolve(certificates.tend()));
+    await attempt(() => Promise.resolve(certificateWatch.tend()));
     await attempt(() => nodeKeys.tend());
     if (epochKeys !== null) await attempt(() => epochKeys.tend());
   };

@@ -212,6 +212,51 @@ describe('an engine', () => {
   }, 120_000);
 });
 
+describe('a version of the application that a program does not have', () => {
+  const fileOf = (node: TrialNode): string => join(node.home, 'config.json');
+  const setUpgrades = (node: TrialNode, upgrades: readonly object[]): (() => void) => {
+    const own = readFileSync(fileOf(node), 'utf8');
+    writeFileSync(fileOf(node), JSON.stringify({ ...(JSON.parse(own) as object), upgrades }));
+    return () => writeFileSync(fileOf(node), own);
+  };
+
+  test('stops all nodes before its height, and no other one executes that block', async () => {
+    const reached = Math.max(...(await Promise.all(network.nodes.map((node) => node.height()))));
+    const last = reached + 6;
+    await Promise.all(network.nodes.map((node) => node.stop()));
+    const undo = network.nodes.map((node) => setUpgrades(node, [{ height: last + 1, version: 2 }]));
+    const said = listen(at(0));
+    for (const node of network.nodes) node.start();
+    await until(async () => (await at(0).status())?.halted === true, 90_000);
+    expect(said()).toMatch(
+      new RegExp(
+        `block ${last + 1} is executed by application version 2, and this program has 1: put`,
+      ),
+    );
+    expect(await at(0).height()).toBe(last);
+    // As if the release were in place: the chain goes on from there.
+    await Promise.all(network.nodes.map((node) => node.stop()));
+    for (const each of undo) each();
+    for (const node of network.nodes) node.start();
+    await network.reaches(last + 2, 90_000);
+  }, 240_000);
+
+  test('is refused where the list of upgrades does not rise, or is past already', async () => {
+    const node = at(1);
+    await node.stop();
+    const undoOne = setUpgrades(node, [
+      { height: 9, version: 3 },
+      { height: 12, version: 2 },
+    ]);
+    expect(await refuses(node)).toMatch(/upgrades: heights and versions must rise/);
+    undoOne();
+    const undoOther = setUpgrades(node, [{ height: 2, version: 2 }]);
+    expect(await refuses(node)).toMatch(/is executed by application version 2/);
+    undoOther();
+    await worksAgain(node);
+  }, 120_000);
+});
+
 describe('time', () => {
   test('on an idle chain passes, and a node with a wrong clock releases nothing', async () => {
     const node = at(3);
@@ -236,6 +281,21 @@ describe('time', () => {
     await worksAgain(node);
     await until(() => isReady(node));
   }, 120_000);
+
+  test('after which a certificate is over stops no ordering, and is told', async () => {
+    const [voter, absent] = [at(1), at(2)];
+    await Promise.all([voter.stop(), absent.stop()]);
+    const shift = join(network.directory, 'three-years-ahead.mjs');
+    writeFileSync(shift, 'const now = Date.now; Date.now = () => now() + 3 * 31_536_000_000;\n');
+    const said = listen(voter);
+    voter.start({ environment: { NODE_OPTIONS: `--import=${shift}` } });
+    // Without its vote there would be no block: one of four is not there.
+    const reached = await at(0).height();
+    await until(async () => (await at(0).height()) >= reached + 4, 90_000);
+    await until(() => /"event":"certificateEnds".*this certificate is over/.test(said()), 60_000);
+    await voter.stop();
+    await Promise.all([voter, absent].map(worksAgain));
+  }, 180_000);
 
   test('stands still without a quorum, which the rest says', async () => {
     await Promise.all([at(2), at(3)].map((node) => node.stop()));

@@ -104,14 +104,14 @@ export async function offer(
 export function startLoad(network: TrialNetwork, clients = 4): Load {
   const seed = regulatorSeedOf(network);
   const acknowledged: Acknowledged[] = [];
-  let isStopping = false;
-  let isOver = false;
+  const stopping = new AbortController();
+  const over = new AbortController();
   let offeredAgain = 0;
   const client = async (first: number): Promise<void> => {
-    for (let turn = first; !isStopping; turn += 1) {
+    for (let turn = first; !stopping.signal.aborted; turn += 1) {
       const height = Math.max(...(await Promise.all(network.hospitals.map((n) => n.height()))));
       const offered = enrolment(seed, height + EXPIRY_HEIGHTS);
-      for (let tries = 0; !isOver; tries += 1) {
+      for (let tries = 0; !over.signal.aborted; tries += 1) {
         const node = network.hospitals[(turn + tries) % network.hospitals.length];
         if (node === undefined || !node.isRunning) {
           await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
@@ -132,10 +132,8 @@ export function startLoad(network: TrialNetwork, clients = 4): Load {
     acknowledged,
     offeredAgain: () => offeredAgain,
     stop: async (ms = 60_000) => {
-      isStopping = true;
-      const timer = setTimeout(() => {
-        isOver = true;
-      }, ms);
+      stopping.abort();
+      const timer = setTimeout(() => over.abort(), ms);
       await work;
       clearTimeout(timer);
     },

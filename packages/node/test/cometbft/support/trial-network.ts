@@ -28,7 +28,7 @@ import { StageProxy } from './stage-proxy.ts';
 const ANSWER_MS_MAX = 2_000;
 
 /** Process ids of engines that run on a home, whoever started them. */
-export function enginesOf(engineHome: string): readonly number[] {
+function enginesOf(engineHome: string): readonly number[] {
   return readdirSync('/proc').flatMap((name) => {
     if (!/^[1-9]\d*$/.test(name)) return [];
     try {
@@ -84,13 +84,9 @@ export class TrialNode {
     if (this.#child !== undefined) throw new Error(`${this.institution} runs already`);
     const log = openSync(join(this.home, 'node.log'), 'a');
     const prefix = more.prefix ?? this.#run.prefix ?? [];
-    const [program = process.execPath, ...args] = [
-      ...prefix,
-      process.execPath,
-      NODE_PROGRAM,
-      '--home',
-      this.home,
-    ];
+    const words = [...prefix, process.execPath, NODE_PROGRAM, '--home', this.home];
+    const [program, ...args] = words;
+    if (program === undefined) throw new Error('a program is more than no words');
     const child = spawn(program, args, {
       stdio: ['ignore', log, log],
       env: { ...process.env, ...this.#run.environment, ...more.environment },
@@ -264,7 +260,7 @@ export async function makeTrialNetwork(options: TrialOptions = {}): Promise<Tria
       }, ms),
     end: async () => {
       await Promise.all(nodes.map((node) => node.stop()));
-      await Promise.all(nodes.map(({ proxy }) => proxy?.close()));
+      for (const { proxy } of nodes) await proxy?.close();
       await until(() => nodes.every((node) => node.enginePids().length === 0)).catch(() => {
         for (const node of nodes) for (const pid of node.enginePids()) process.kill(pid, 'SIGKILL');
       });
