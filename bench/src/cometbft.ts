@@ -93,7 +93,7 @@ export async function benchCometbft({ quick }: BenchOptions): Promise<Report> {
   const throughput = await measureThroughput(
     quick
       ? { windows: [500], sweeps: 1, rounds: 1, count: 1_000, warmUp: 500 }
-      : { windows: [1_000, 2_000, 4_000], sweeps: 2, rounds: 5, count: 16_000, warmUp: 12_000 },
+      : { windows: [1_000, 2_000, 4_000], sweeps: 1, rounds: 3, count: 8_000, warmUp: 6_000 },
   );
   const figures = {
     ...throughputFigures(throughput),

@@ -1,10 +1,12 @@
 /**
- * Ed25519 by the platform (OpenSSL), under the one rule of @yilian/crypto/signature: what its precheck
- * lets through, OpenSSL decides as the pure verifier does. A raw key enters as JWK: half the cost of DER.
+ * Ed25519 by native code, under the one rule of @yilian/crypto/signature: what its precheck lets through,
+ * libsodium and OpenSSL decide as the pure verifier does. libsodium where it is there (sodium-verifier.ts), else the
+ * platform's OpenSSL, for which a raw key enters as JWK (half the cost of DER) and keys that come again are kept.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { precheckSignature, type SignatureVerifier } from '@yilian/crypto/signature';
+import { loadSodiumVerifier } from './sodium-verifier.ts';
 
 function toKeyObject(publicKey: Bytes): KeyObject {
   const x = Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.length);
@@ -26,10 +28,7 @@ function createVerifier(keyOf: (publicKey: Bytes) => KeyObject): SignatureVerifi
   };
 }
 
-/** Never throws. */
-export const verifySignature: SignatureVerifier = createVerifier(toKeyObject);
-
-/** The same for keys that come again and again, such as validators': each is made once and kept. */
+/** By OpenSSL; keys that come again and again, such as hospitals', are made once and kept. Never throws. */
 export function createCachingVerifier(keysMax = 256): SignatureVerifier {
   const keys = new Map<string, KeyObject>();
   return createVerifier((publicKey) => {
@@ -42,6 +41,13 @@ export function createCachingVerifier(keysMax = 256): SignatureVerifier {
     return made;
   });
 }
+
+/** Hospitals and doctors in sight; patients' keys come once. */
+const KEYS_MAX = 1_024;
+
+/** Never throws. */
+export const verifySignature: SignatureVerifier =
+  loadSodiumVerifier() ?? createCachingVerifier(KEYS_MAX);
 
 /** The PKCS #8 wrapping of a raw Ed25519 seed (RFC 8410 §7). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex');
