@@ -23,7 +23,8 @@ export function findKvstore(environment: NodeJS.ProcessEnv = process.env): strin
   const directories = [cache, ...(environment['PATH'] ?? '').split(delimiter)];
   const found = directories.map((each) => join(each, NAME)).find((path) => existsSync(path));
   if (found !== undefined) return found;
-  const { status } = spawnSync('go', ['install', `${MODULE}@${ENGINE_VERSION}`], {
+  const compiler = 'go';
+  const { status } = spawnSync(compiler, ['install', `${MODULE}@${ENGINE_VERSION}`], {
     env: { ...environment, GOBIN: cache },
     stdio: ['ignore', 2, 2],
   });

@@ -61,51 +61,80 @@ function resultOf(method: string, text: string): unknown {
   return value.result;
 }
 
+const CLOSED_BY_PEER: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
+
+function isClosedByPeer(error: Error): boolean {
+  return 'code' in error && typeof error.code === 'string' && CLOSED_BY_PEER.has(error.code);
+}
+
+/** One exchange; resolves with the answer's body. */
+class RpcConnections {
+  readonly #address: RpcAddress;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
+
+  constructor(address: RpcAddress) {
+    this.#address = address;
+  }
+
+  /**
+   * The engine closes a connection that was idle for some seconds, which may cross a call that takes it out of
+   * the pool: such a call goes again, on a connection of its own. All methods may be asked twice.
+   */
+  post(body: string, mayGoAgain = true): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const sent = request(
+        {
+          ...this.#address,
+          agent: mayGoAgain ? this.#agent : false,
+          method: 'POST',
+          path: '/',
+          timeout: CALL_MS_MAX,
+          headers: {
+            'content-type': 'application/json',
+            'content-length': Buffer.byteLength(body),
+            host: 'localhost',
+          },
+        },
+        (response) => {
+          const chunks: Buffer[] = [];
+          let length = 0;
+          response.on('data', (chunk: Buffer) => {
+            length += chunk.length;
+            if (length > ANSWER_BYTES_MAX) response.destroy(new Error('too long'));
+            else chunks.push(chunk);
+          });
+          response.once('error', reject);
+          response.once('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+        },
+      );
+      sent.once('timeout', () => sent.destroy(new Error('timeout')));
+      sent.once('error', (error) => {
+        if (mayGoAgain && sent.reusedSocket && isClosedByPeer(error))
+          this.post(body, false).then(resolve, reject);
+        else reject(error);
+      });
+      sent.end(body);
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
 /** Up to 64 calls at a time; further ones wait. */
 export function createEngineRpc(address: RpcAddress): EngineRpc {
-  const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  const connections = new RpcConnections(address);
   return {
-    call: (method, params) => {
-      const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method, params });
-      return new Promise((resolve, reject) => {
-        const fail = (cause: Error): void =>
-          reject(new EngineRpcError('unreachable', `${method}: no answer`, { cause }));
-        const sent = request(
-          {
-            ...address,
-            agent,
-            method: 'POST',
-            path: '/',
-            timeout: CALL_MS_MAX,
-            headers: {
-              'content-type': 'application/json',
-              'content-length': Buffer.byteLength(body),
-              host: 'localhost',
-            },
-          },
-          (response) => {
-            const chunks: Buffer[] = [];
-            let length = 0;
-            response.on('data', (chunk: Buffer) => {
-              length += chunk.length;
-              if (length > ANSWER_BYTES_MAX) response.destroy(new Error('too long'));
-              else chunks.push(chunk);
-            });
-            response.once('error', fail);
-            response.once('end', () => {
-              try {
-                resolve(resultOf(method, Buffer.concat(chunks).toString('utf8')));
-              } catch (error) {
-                reject(error instanceof Error ? error : new Error(String(error)));
-              }
-            });
-          },
-        );
-        sent.once('timeout', () => sent.destroy(new Error('timeout')));
-        sent.once('error', fail);
-        sent.end(body);
-      });
+    call: async (method, params) => {
+      let text: string;
+      try {
+        text = await connections.post(JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }));
+      } catch (cause) {
+        throw new EngineRpcError('unreachable', `${method}: no answer`, { cause });
+      }
+      return resultOf(method, text);
     },
-    close: () => agent.destroy(),
+    close: () => connections.close(),
   };
 }

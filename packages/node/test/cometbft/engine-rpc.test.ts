@@ -124,6 +124,18 @@ describe('engine-rpc', () => {
     expect(sockets.size).toBeLessThanOrEqual(64);
   });
 
+  test('a connection that the engine closed while it was idle costs nobody a call', async () => {
+    const used = new Set<unknown>();
+    const { rpc } = await serve((request, response) => {
+      // As if its end had crossed the second call on it.
+      if (used.has(request.socket)) return void request.socket.destroy();
+      used.add(request.socket);
+      response.end('{"result":1}');
+    });
+    for (let i = 0; i < 5; i++) expect(await rpc.call('health', {})).toBe(1);
+    expect(used.size).toBeGreaterThan(1);
+  });
+
   test('addresses as the configuration writes them', () => {
     expect(toEngineAddress({ socketPath: '/a/b.sock' })).toBe('unix:///a/b.sock');
     expect(toEngineAddress({ host: '127.0.0.1', port: 1 })).toBe('tcp://127.0.0.1:1');
