@@ -10,7 +10,7 @@ const BEAT_MS = 1_000;
 /** A chain that is watched: `clockMs` is the machine's clock, `nowMs` goes by without it. */
 function watched(catchingUp: () => Promise<boolean> = () => Promise.resolve(false)): {
   readonly events: LogEvent[];
-  pass(ms: number, block?: { readonly skewMs: number }): Promise<void>;
+  readonly pass: (ms: number, block?: { readonly skewMs: number }) => Promise<void>;
 } {
   const events: LogEvent[] = [];
   let nowMs = 0;

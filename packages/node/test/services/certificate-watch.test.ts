@@ -34,13 +34,13 @@ function certificateUntil(endMs: number): Uint8Array {
 function watch(encoded: Uint8Array | undefined, days: number): readonly LogEvent[] {
   const events: LogEvent[] = [];
   let nowMs = NOW_MS;
-  const { tend } = createCertificateWatch({
+  const watched = createCertificateWatch({
     members: [MEMBER],
     certificate: () => encoded,
     clock: { nowMs: () => nowMs },
     log: (event) => events.push(event),
   });
-  for (; nowMs < NOW_MS + days * DAY_MS; nowMs += DAY_MS / 24) tend();
+  for (; nowMs < NOW_MS + days * DAY_MS; nowMs += DAY_MS / 24) watched.tend();
   return events;
 }
 
