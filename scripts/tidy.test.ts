@@ -88,7 +88,7 @@ describe('the house', () => {
       .flatMap((file) =>
         read(file)
           .split('\n')
-          .filter((line) => /: Application = createLedger\(/.test(line)),
+          .filter((line) => /: Application => createLedger\(/.test(line)),
       );
     expect(lines).toHaveLength(1);
   });
