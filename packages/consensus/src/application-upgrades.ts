@@ -52,6 +52,16 @@ export function versionAt(
   return upgrades.findLast((upgrade) => upgrade.height <= height)?.version ?? first;
 }
 
+/** Why a program stops before `height`; undefined when it has the version. To be said as soon as it is next. */
+export function missingVersion(
+  { versions, first, upgrades }: UpgradeOptions,
+  height: bigint,
+): UnknownVersionError | undefined {
+  const version = versionAt({ first, upgrades }, height);
+  if (versions.has(version)) return undefined;
+  return new UnknownVersionError({ height, version }, Array.from(versions.keys()));
+}
+
 /** @throws RangeError when heights or versions do not rise */
 function assertRising({ first, upgrades }: UpgradeOptions): void {
   let last: Upgrade = { height: 0n, version: first };

@@ -218,7 +218,7 @@ async function openLedger(
   reader: ChainStore['state'],
   upgrades: readonly Upgrade[] | undefined,
 ): Promise<Application> {
-  return createVersionedLedger({ reader, space: STATE_SPACE, hash: sha256 }, upgrades);
+  return createVersionedLedger({ reader, space: STATE_SPACE, hash: sha256 }, upgrades).application;
 }
 
 const WAL_PAYLOAD_BYTES_MAX = 64 * 1024 * 1024;

@@ -29,7 +29,7 @@ import type { LogEvent } from '../logging.ts';
 import type { CertifiedHeader, ServedBlock } from '../ordering/final-block.ts';
 import { FinalBlocks } from '../ordering/final-blocks.ts';
 import { createIdentify, findOutcome } from '../ordering/ledger-application.ts';
-import { createVersionedLedger } from '../ordering/ledger-versions.ts';
+import { createVersionedLedger, type VersionedLedger } from '../ordering/ledger-versions.ts';
 import { Mempool } from '../ordering/mempool.ts';
 import type { OrderingNode, OrderingSettings, Submission } from '../ordering-node.ts';
 import type { Peers } from '../peers/peers.ts';
@@ -141,6 +141,7 @@ class CometbftNode {
   readonly #log: (event: LogEvent) => void;
   readonly #chain: EngineChainStore;
   readonly #application: Application;
+  readonly #missingVersion: VersionedLedger['missing'];
   readonly #pool: ReturnType<typeof createCheckPool>;
   readonly #driver: ApplicationDriver;
   readonly #identify: ReturnType<typeof createIdentify>;
@@ -179,10 +180,12 @@ class CometbftNode {
     this.#log = options.log ?? ((): void => undefined);
     const { genesis } = options;
     this.#chain = createEngineChainStore(store);
-    this.#application = createVersionedLedger(
+    const ledger = createVersionedLedger(
       { reader: this.#chain.state, hash: sha256, space: STATE_SPACE },
       options.upgrades,
     );
+    this.#application = ledger.application;
+    this.#missingVersion = ledger.missing;
     this.#pool = createCheckPool({
       workers: this.#settings.verificationWorkers,
       onFailure: (error) =>
@@ -277,6 +280,8 @@ class CometbftNode {
       log: this.#log,
       onFailure: (error) => this.#halt(error),
     });
+    const missing = this.#missingVersion((this.#driver.tip()?.height ?? 0n) + 1n);
+    if (missing !== undefined) this.#halt(missing);
     await this.#startEngine(0);
     this.#timer = setInterval(() => this.#tend(), TEND_MS);
     this.#timer.unref();
@@ -446,6 +451,9 @@ class CometbftNode {
     const { height, timeNs, proposer, txs, outcomes, tip, header } = final;
     this.#final = { height, timeNs };
     this.#finalTip = tip;
+    // Every node says so by itself, whether or not it is its turn.
+    const missing = this.#missingVersion(height + 1n);
+    if (missing !== undefined) this.#halt(missing);
     this.#watch.onBlock({ timeNs });
     this.#log({ level: 'debug', event: 'blockFinal', height, count: txs.length });
     this.#finalBlocks.publish({ height, timeNs, proposer, ...header }, txs, outcomes);
