@@ -71,14 +71,27 @@ async function growthFigures(quick: boolean): Promise<Readonly<Record<string, Fi
   const last = growth.steps.at(-1);
   const figures = {
     'node.transactions': figure([last?.transactions ?? 0], 'transactions'),
-    'node.rss_mb': figure(growth.applicationMebibytes, 'MiB per node'),
-    'node.engine_rss_mb': figure(growth.engineMebibytes, 'MiB per node'),
+    'node.rss_mb': figure(
+      growth.application.map(({ all }) => all),
+      'MiB per node',
+    ),
+    'node.anonymous_mb': figure(
+      growth.application.map(({ anonymous }) => anonymous),
+      'MiB per node',
+    ),
+    'node.engine_rss_mb': figure(
+      growth.engine.map(({ all }) => all),
+      'MiB per node',
+    ),
   };
   if (middle === undefined || last === undefined || middle === last) return figures;
   // The first half also fills caches and heap, which grow once.
   const hundredThousands = (last.transactions - middle.transactions) / 100_000;
   const growthOf = (last.mebibytes - middle.mebibytes) / hundredThousands;
-  return { ...figures, 'node.rss_growth_mb': figure([growthOf], 'MiB per 100,000 transactions') };
+  return {
+    ...figures,
+    'node.anonymous_growth_mb': figure([growthOf], 'MiB per 100,000 transactions'),
+  };
 }
 
 function over(figures: Readonly<Record<string, Figure>>, of: string, to: string): Ratio {
@@ -90,6 +103,11 @@ function over(figures: Readonly<Record<string, Figure>>, of: string, to: string)
 }
 
 export async function benchCometbft({ quick }: BenchOptions): Promise<Report> {
+  // The short ones first.
+  const light = {
+    ...measureLightHeaders({ quick }),
+    ...(await measureLightReceipt({ quick })),
+  };
   const throughput = await measureThroughput(
     quick
       ? { windows: [500], sweeps: 1, rounds: 1, count: 1_000, warmUp: 500 }
@@ -99,8 +117,7 @@ export async function benchCometbft({ quick }: BenchOptions): Promise<Report> {
     ...throughputFigures(throughput),
     ...(await latencyFigures(quick)),
     ...(await growthFigures(quick)),
-    ...measureLightHeaders({ quick }),
-    ...(await measureLightReceipt({ quick })),
+    ...light,
   };
   return createReport('cometbft', figures, {
     'cometbft.bundled.vs_kvstore': over(figures, 'cometbft.bundled.tps', 'cometbft.kvstore.tps'),

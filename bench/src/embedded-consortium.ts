@@ -79,11 +79,9 @@ function member(
   };
 }
 
-export const genesis: Genesis = {
-  chainId: CHAIN_ID,
-  timeNs: BigInt(Date.now()) * 1_000_000n,
-  validators: validators.map(({ key }, index) => ({ key, power: 1n, leads: index < 3 })),
-  appState: encodeGenesis({
+/** The consortium's state at the beginning, with validators of these keys. */
+export function createAppState(keys: readonly Uint8Array[]): Uint8Array {
+  return encodeGenesis({
     chainId: CHAIN_ID,
     members: [
       member(regulator, 'regulator', 'regulator', 'regulator'),
@@ -93,13 +91,20 @@ export const genesis: Genesis = {
         member(store, 'store', `store-${index}`, `operator-${index}`),
       ),
     ],
-    validators: validators.map(({ key }, index) => ({
+    validators: keys.map((key, index) => ({
       consensusKey: key,
       institution: `hospital-${index}`,
       operator: `operator-${index}`,
     })),
     settings: { faultsMax: 1 },
-  }),
+  });
+}
+
+export const genesis: Genesis = {
+  chainId: CHAIN_ID,
+  timeNs: BigInt(Date.now()) * 1_000_000n,
+  validators: validators.map(({ key }, index) => ({ key, power: 1n, leads: index < 3 })),
+  appState: createAppState(validators.map(({ key }) => key)),
 };
 
 /** A 512-byte `requestAccess`. */

@@ -22,7 +22,7 @@ import { createLedger } from '@yilian/ledger/ledger';
 import { createChainStore, STATE_SPACE } from '@yilian/node/storage/chain-store';
 import { createMemoryStore } from '@yilian/node/storage/memory-store';
 import type { BenchOptions } from './bench-options.ts';
-import { genesis as embedded, requestAccess } from './embedded-consortium.ts';
+import { createAppState, requestAccess } from './embedded-consortium.ts';
 import { CHAIN_ID, cometChain, SECOND, START, validators } from './light-chains.ts';
 import { type Figure, figure } from './report.ts';
 
@@ -45,7 +45,7 @@ async function makeReceipt(transactions: number): Promise<{
     chainId: CHAIN_ID,
     timeNs: START,
     validators,
-    appState: embedded.appState,
+    appState: createAppState(validators.map(({ key }) => key)),
     engine: 'cometbft',
   };
   const store = createChainStore(createMemoryStore());

@@ -1,14 +1,14 @@
 /** Memory of a node's process while the chain grows; its CometBFT is counted apart. */
-import { residentMebibytes } from './process-figures.ts';
+import { type Resident, resident } from './process-figures.ts';
 import { startYilianNetwork } from './yilian-network.ts';
 
 const WINDOW = 2_000;
 
 export interface Growth {
   /** One per replica, at the end. */
-  readonly applicationMebibytes: readonly number[];
-  readonly engineMebibytes: readonly number[];
-  /** Of the largest replica, after each step. */
+  readonly application: readonly Resident[];
+  readonly engine: readonly Resident[];
+  /** Anonymous memory of the largest replica after each step. */
   readonly steps: readonly { readonly transactions: number; readonly mebibytes: number }[];
 }
 
@@ -25,12 +25,12 @@ export async function measureGrowth(options: {
       await network.prepare(count);
       await network.drive(WINDOW);
       done += count;
-      const mebibytes = Math.max(...application.map(residentMebibytes));
+      const mebibytes = Math.max(...application.map((pid) => resident(pid).anonymous));
       steps.push({ transactions: done, mebibytes });
     }
     return {
-      applicationMebibytes: application.map(residentMebibytes),
-      engineMebibytes: engine.map(residentMebibytes),
+      application: application.map(resident),
+      engine: engine.map(resident),
       steps,
     };
   } finally {

@@ -24,8 +24,16 @@ export function processorMs(pids: readonly number[]): number {
   return ticks * TICK_MS;
 }
 
-/** Resident memory, MiB. */
-export function residentMebibytes(pid: number): number {
-  const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1] ?? '0';
-  return Number(kibibytes) / 1024;
+/** Resident memory of a process, MiB. */
+export interface Resident {
+  readonly all: number;
+  /** Heap and buffers: what the process itself holds. The rest are pages of files, database and program, that the system keeps while it has room. */
+  readonly anonymous: number;
+}
+
+export function resident(pid: number): Resident {
+  const status = read(`/proc/${pid}/status`);
+  const mebibytes = (field: string): number =>
+    Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1] ?? '0') / 1024;
+  return { all: mebibytes('VmRSS'), anonymous: mebibytes('RssAnon') };
 }
