@@ -80,6 +80,8 @@ export interface EngineChainSnapshot {
 export interface EngineChainStore {
   /** The application's view of its own keys, all of which begin with `STATE_SPACE`. */
   readonly state: { get(key: Bytes): Bytes | undefined };
+  /** The same by keys without that byte: for snapshots, which nobody's database shows in. */
+  readonly bareState: { get(key: Bytes): Bytes | undefined };
   /** Undefined before the chain began. */
   tip(): EngineTip | undefined;
   /** Says to which chain this database belongs. @throws StorageError `wrongChain` */
@@ -93,11 +95,11 @@ export interface EngineChainStore {
       readonly retainHeight?: bigint;
     },
   ): Promise<void>;
-  /** State and tip of the last block, while blocks go on. */
+  /** Bare state and tip of the last block, while blocks go on. */
   openSnapshot(): EngineChainSnapshot;
   /** Forgets everything but the chain it belongs to; the state counts as not whole from here on. */
   clear(): Promise<void>;
-  /** A part of a state that somebody else made; with the tip, it is whole. */
+  /** A part of a state that somebody else made, by bare keys; with the tip, it is whole. */
   restore(writes: WriteBatch, tip?: EngineTip): Promise<void>;
   isRestoring(): boolean;
   putHeader(height: bigint, header: EngineHeader): Promise<void>;
@@ -195,6 +197,7 @@ export function createEngineChainStore(store: KeyValueStore): EngineChainStore {
         return store.get(key);
       },
     },
+    bareState: { get: (key) => store.get(stateKey(key)) },
     tip: () => readTipOf(store),
     initialise: async (genesisId) => {
       const stored = store.get(GENESIS_KEY);

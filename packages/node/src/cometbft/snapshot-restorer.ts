@@ -85,7 +85,7 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
     }
     const { manifest, tip } = verdict.value;
     offered = verdict.value;
-    const marker = restoreMarker(state);
+    const marker = restoreMarker(chain.bareState);
     const isContinued =
       isRestored(manifest, tip) ||
       (chain.isRestoring() &&
@@ -93,7 +93,7 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
         equalBytes(marker.manifestHash, manifestHash(manifest)));
     if (!isContinued) {
       await chain.clear();
-      await chain.restore(beginRestore(state, manifest, genesis.appState));
+      await chain.restore(beginRestore(chain.bareState, manifest, genesis.appState));
     }
     log({
       level: 'info',
@@ -109,7 +109,7 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
     manifest,
     tip,
   }: OfferedSnapshot): Promise<ApplySnapshotChunkResponse> => {
-    const finished = finishRestore({ reader: state, manifest, hash: sha256 });
+    const finished = finishRestore({ reader: chain.bareState, manifest, hash: sha256 });
     if (!finished.ok) {
       log({ level: 'warn', event: 'snapshotRefused', height: tip.height, code: finished.code });
       return REJECTED;
@@ -133,10 +133,10 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
       if (isLast) options.onRestored(tip);
       return ACCEPTED;
     }
-    const next = restoreMarker(state)?.next ?? 0;
+    const next = restoreMarker(chain.bareState)?.next ?? 0;
     if (index > next) return { ...ACCEPTED, result: 'retrySnapshot' };
     if (index === next) {
-      const restored = restoreChunk({ reader: state, manifest, bytes, hash: sha256 });
+      const restored = restoreChunk({ reader: chain.bareState, manifest, bytes, hash: sha256 });
       if (!restored.ok) {
         const { code } = restored;
         log({ level: 'warn', event: 'chunkRefused', height: tip.height, index, code, sender });
