@@ -13,15 +13,19 @@ import { decode, encode } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
 import { sha256 } from '@yilian/crypto/hash';
 import type { HashFunction } from '@yilian/crypto/merkle';
+import type { ChainContext } from '@yilian/crypto/context';
+import { getValidators } from './contracts/governance/validators.ts';
 import { getRecord } from './contracts/records/record.ts';
 import { indexRecord } from './contracts/records/record-lookups.ts';
 import { parseGenesis } from './genesis.ts';
 import { deriveMemberId, type TransactionId } from './ids.ts';
 import { putMeta } from './ledger-meta.ts';
+import type { Validator } from './ledger-port.ts';
 import { type DropHint, NO_DROPS, readLive, scheduleDrops } from './live-ids.ts';
-import { appendToLog, logRoot } from './log.ts';
+import { appendToLog, logLeaf, logRoot } from './log.ts';
 import { type LogLeaf, parseLogLeaf } from './log-leaf.ts';
 import { indexLogLeaf } from './log-lookups.ts';
+import { offenceOf } from './misbehaviour.ts';
 import {
   chunkCount,
   encodeManifest,
@@ -33,7 +37,7 @@ import type { SubtreeLeaf } from './state-proof.ts';
 import type { StateReader, WriteBatch } from './state-reader.ts';
 import { stateRoot, updateStateTree, valueKey } from './state-tree.ts';
 import { lookups, State } from './state.ts';
-import { Overlay, readerStore, type Store } from './store.ts';
+import { keyToBytes, numberKey, Overlay, readerStore, type Store } from './store.ts';
 import { toRecordId } from '@yilian/crypto/ids';
 
 const MARKER_KEY = 'r';
@@ -130,7 +134,8 @@ export function restoreChunk(input: {
     putLeaves(overlay, leaves, hash);
     putMarker(overlay, { ...marker, next, keys: marker.keys + leaves.length });
   } else {
-    const drops = putLogRange(overlay, chunk.value.range, marker.drops, hash);
+    const { chainId } = manifest;
+    const drops = putLogRange(overlay, { chainId }, chunk.value.range, marker.drops, hash);
     if (drops === undefined) return refuse('malformed');
     putMarker(overlay, { ...marker, next, drops });
   }
@@ -144,6 +149,7 @@ function putLeaves(overlay: Overlay, leaves: readonly SubtreeLeaf[], hash: HashF
 
 function putLogRange(
   overlay: Overlay,
+  context: ChainContext,
   { start, leaves }: LogRangeChunk,
   hint: DropHint,
   hash: HashFunction,
@@ -160,8 +166,11 @@ function putLogRange(
   let drops = hint;
   const live: { id: TransactionId; expiryHeight: number }[] = [];
   for (const [index, leaf] of parsed.entries()) {
-    indexLogLeaf(overlay, state, leaf, start + index);
-    indexFacts(state, leaf);
+    const position = start + index;
+    if (offenceOf(context, leaf) === undefined) {
+      indexLogLeaf(overlay, state, leaf, position);
+      indexFacts(state, leaf);
+    } else state.append(lookups.misbehaviour(), keyToBytes(numberKey(position)));
     const expiryHeight = readLive(state, leaf.transaction);
     if (expiryHeight !== undefined) live.push({ id: leaf.transaction, expiryHeight });
     if (parsed[index + 1]?.height !== leaf.height)
@@ -179,6 +188,35 @@ function indexFacts(state: State, { facts }: LogLeaf): void {
     const record = getRecord(state, toRecordId(id));
     if (record !== undefined) indexRecord(state, record);
   }
+}
+
+/** Whether the set of validators changed in the last two blocks, of which the engine has not heard yet. */
+function changesValidators(store: Store, { height, parts }: SnapshotManifest): boolean {
+  for (let position = parts.logSize - 1; position >= 0; position--) {
+    const bytes = logLeaf(store, position);
+    if (bytes === undefined) return false;
+    const leaf = parseLogLeaf(bytes);
+    if (leaf.height < height - 1) return false;
+    if (leaf.facts.some(([kind]) => kind === 'validators')) return true;
+  }
+  return false;
+}
+
+/**
+ * Who orders the height of the snapshot and the next two, out of the restored state. For after the last chunk.
+ * Undefined when the set changed too late for that: nobody makes a snapshot of such a height.
+ */
+export function restoredValidators(
+  reader: StateReader,
+  manifest: SnapshotManifest,
+): { readonly epoch: number; readonly validators: readonly Validator[] } | undefined {
+  const store = readerStore(reader);
+  if (changesValidators(store, manifest)) return undefined;
+  const { epoch, validators } = getValidators(new State(new Overlay(store)));
+  return {
+    epoch,
+    validators: validators.map(({ key, power, leads }) => ({ key, power: BigInt(power), leads })),
+  };
 }
 
 /** After the last chunk: the ledger stands at the snapshot's height when this is written. */

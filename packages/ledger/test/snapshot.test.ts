@@ -1,9 +1,13 @@
 /** Snapshots: made, verified chunk by chunk against the app hash, restored, and gone on from. */
-import { toHex, type Bytes } from '@yilian/crypto/bytes';
+import { compareBytes, toHex, type Bytes } from '@yilian/crypto/bytes';
 import { decode, encode, type Cbor } from '@yilian/crypto/cbor';
 import { sha256 } from '@yilian/crypto/hash';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import {
+  encodeGovernedValidators,
+  validatorAddress,
+} from '../src/contracts/governance/validators.ts';
 import { createLedger } from '../src/ledger.ts';
 import { putMeta } from '../src/ledger-meta.ts';
 import { NO_DROPS } from '../src/live-ids.ts';
@@ -11,6 +15,7 @@ import { encodeLogLeaf } from '../src/log-leaf.ts';
 import { appendToLog } from '../src/log.ts';
 import { toTransactionId } from '../src/ids.ts';
 import { updateStateTree, valueKey } from '../src/state-tree.ts';
+import { stateKeys } from '../src/state.ts';
 import { Overlay, readerStore } from '../src/store.ts';
 import {
   CHUNK_BYTES,
@@ -25,6 +30,7 @@ import {
   beginRestore,
   finishRestore,
   restoreChunk,
+  restoredValidators,
   restoreMarker,
 } from '../src/snapshot-restore.ts';
 import { verifyChunk, verifyManifest } from '../src/snapshot-verify.ts';
@@ -44,6 +50,7 @@ import {
   signerOf,
   tagSigner,
   tx,
+  verifyAll,
   visit,
 } from './consortium.ts';
 import { MemoryDisk } from './memory-disk.ts';
@@ -59,6 +66,8 @@ function refusedTx(n: number, expiryHeight: number): Bytes {
   const body = { type: 'revokeAccess', grantId } as const;
   return tx(nobody, body, { expiryHeight, nonce: bytesOf(`n${n}`, 16) });
 }
+
+const reported = refusedTx(50, 100);
 
 /** A bit of everything that leaves look-ups; block by block. */
 const blocks: readonly (readonly Bytes[])[] = [
@@ -81,6 +90,15 @@ const blocks: readonly (readonly Bytes[])[] = [
 function history(): Chain {
   const chain = new Chain();
   for (const block of blocks) chain.run(...block);
+  // A block in which the engine reports somebody, beside a transaction.
+  const [accused] = genesis.validators;
+  const address = validatorAddress(accused?.key ?? new Uint8Array(32));
+  const misbehaviour = [{ kind: 'duplicateVote', address, height: 2n }];
+  const txs = [reported];
+  const block = { ...chain.block(txs), misbehaviour };
+  chain.ledger.finalizeBlock(block, verifyAll(chain.ledger, txs));
+  chain.disk.write(chain.ledger.commit().writes);
+  chain.disk.flush();
   return chain;
 }
 
@@ -221,6 +239,9 @@ describe('a snapshot', () => {
     expect(contentOf(disk)).toEqual(contentOf(original.disk));
     const restored = createLedger({ reader: disk });
     expect(restored.info()).toEqual(original.ledger.info());
+    expect(restoredValidators(disk, manifest)?.validators).toEqual(
+      genesis.validators.toSorted((a, b) => compareBytes(a.key, b.key)),
+    );
     const status = { path: 'status', key: new Uint8Array(0), height: 0n, prove: false };
     expect(restored.query(status)).toEqual(original.ledger.query(status));
   });
@@ -302,6 +323,33 @@ describe('a snapshot', () => {
     write(disk, finished.value);
     expect(contentOf(disk)).toEqual(contentOf(original.disk));
   });
+});
+
+test('validators that changed a moment ago are told by no snapshot, for two heights', () => {
+  const disk = largeDisk();
+  const { parts, ...rest } = large.manifest;
+  const overlay = new Overlay(readerStore(disk));
+  const leaf = encodeLogLeaf({
+    transaction: toTransactionId(bytesOf('approval')),
+    height: 40,
+    index: 0,
+    outcome: 'ok',
+    facts: [
+      ['validatorApproval', bytesOf('hash'), bytesOf('key')],
+      ['validators', 1],
+    ],
+  });
+  appendToLog(overlay, parts.logSize, [leaf]);
+  overlay.put(
+    valueKey(stateKeys.validators()),
+    encodeGovernedValidators({ epoch: 1, mode: 'equal', validators: [] }),
+  );
+  disk.write(overlay.toWriteBatch());
+  const at = (height: number): unknown =>
+    restoredValidators(disk, { ...rest, height, parts: { ...parts, logSize: parts.logSize + 1 } });
+  expect(at(40)).toBeUndefined();
+  expect(at(41)).toBeUndefined();
+  expect(at(42)).toEqual({ epoch: 1, validators: [] });
 });
 
 describe('what a liar changes is refused:', () => {

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { makeSnapshot, proveValidators } from '@yilian/ledger/snapshot-make';
 import type { LogEvent } from '../logging.ts';
 import type { EngineChainSnapshot } from './engine-chain-store.ts';
-import { describeSnapshot } from './snapshot-metadata.ts';
+import { describeSnapshot, isSettled } from './snapshot-metadata.ts';
 import type { SnapshotShelf } from './snapshot-shelf.ts';
 
 const SLICE_MS = 2;
@@ -48,7 +48,7 @@ export function createSnapshotMaker(options: SnapshotMakerOptions): SnapshotMake
       for (;;) {
         const step = steps.next();
         if (step.done === true) {
-          const snapshot = describeSnapshot({ manifest: step.value, tip, validators });
+          const snapshot = describeSnapshot({ manifest: step.value, timeNs: tip.timeNs });
           await draft.finish(snapshot);
           const ms = Math.round(performance.now() - startedMs);
           log({ level: 'info', event: 'snapshotMade', height, chunks: snapshot.chunks, ms });
@@ -78,7 +78,14 @@ export function createSnapshotMaker(options: SnapshotMakerOptions): SnapshotMake
         log({ level: 'warn', event: 'snapshotSkipped', height });
         return;
       }
-      making = make(height, options.open()).finally(() => {
+      const view = options.open();
+      if (view.tip === undefined || !isSettled(view.tip)) {
+        // Validators change just now: the next one will do.
+        log({ level: 'info', event: 'snapshotSkipped', height });
+        view.close();
+        return;
+      }
+      making = make(height, view).finally(() => {
         making = undefined;
       });
     },

@@ -1,18 +1,17 @@
 /**
- * What an offered snapshot says of itself: the ledger's manifest, and where the engine's chain stood (who votes
- * next is no part of the ledger's own manifest), with the ledger's proof of who votes and leads.
- * `[manifest, tip, state answer of the validators]` in canonical CBOR; `hash` is its SHA-256.
+ * What an offered snapshot says of itself: the ledger's manifest, and the block time to the nanosecond.
+ * `[manifest, timeNs]` in canonical CBOR; `hash` is its SHA-256.
+ *
+ * Who votes next is not in it. The engine follows the ledger's state two heights later, so the three sets of
+ * its tip follow from the state where that did not change meanwhile; and only of such heights are there snapshots.
  */
-import {
-  decodeEngineTip,
-  encodeEngineTip,
-  type EngineTip,
-} from '@yilian/consensus/abci/engine-tip';
-import type { Genesis } from '@yilian/consensus/application';
+import type { EngineTip } from '@yilian/consensus/abci/engine-tip';
+import type { Genesis, Validator } from '@yilian/consensus/application';
 import type { Snapshot } from '@yilian/consensus/abci/common-messages';
-import { type ValidatorSet, ValidatorSetError } from '@yilian/consensus/validator-set';
-import { type Bytes, CodecError, equalBytes, toHex } from '@yilian/crypto/bytes';
+import { createValidatorSet } from '@yilian/consensus/validator-set';
+import { type Bytes, CodecError, equalBytes } from '@yilian/crypto/bytes';
 import { decode, encode } from '@yilian/crypto/cbor';
+import { hashAppHashParts } from '@yilian/ledger/app-hash';
 import { Fields } from '@yilian/crypto/fields';
 import {
   chunkCount,
@@ -34,25 +33,43 @@ const METADATA_BYTES_MAX = 3_900_000;
 
 /**
  * `wrongFormat`: made by a later version. `wrongHash`: hash or number of chunks are not those of the metadata.
- * `wrongTip`: height, time or app hash of the engine's tip differ from the manifest's. `validatorsUnknown`:
- * it names validators that the state does not have in force; a change of the last two heights shows so, too.
+ * `wrongTime`: the two times differ.
  */
-export type OfferRefusal =
-  | SnapshotRefusal
-  | 'wrongFormat'
-  | 'wrongHash'
-  | 'wrongTip'
-  | 'validatorsUnknown';
+export type OfferRefusal = SnapshotRefusal | 'wrongFormat' | 'wrongHash' | 'wrongTime';
 
 export interface OfferedSnapshot {
   readonly manifest: SnapshotManifest;
-  readonly tip: EngineTip;
-  /** `StateAnswer` of the validators, encoded. */
-  readonly validators: Bytes;
+  /** Block time; a stranger's word until the next block. */
+  readonly timeNs: bigint;
 }
 
-export function describeSnapshot({ manifest, tip, validators }: OfferedSnapshot): Snapshot {
-  const metadata = encode([encodeManifest(manifest), encodeEngineTip(tip), validators]);
+/** Whether the sets of a tip follow from the state of its height. */
+export function isSettled({ lastValidators, validators, nextValidators }: EngineTip): boolean {
+  return (
+    equalBytes(lastValidators.hash, nextValidators.hash) &&
+    equalBytes(validators.hash, nextValidators.hash)
+  );
+}
+
+/** Where the engine's chain stands at a restored snapshot. `governed`: the set of the restored state. */
+export function settledTip(
+  { manifest, timeNs }: OfferedSnapshot,
+  governed: { readonly epoch: number; readonly validators: readonly Validator[] },
+): EngineTip {
+  const { chainId, height, parts } = manifest;
+  const set = createValidatorSet({ chainId, ...governed });
+  return {
+    height: BigInt(height),
+    timeNs,
+    appHash: hashAppHashParts(parts),
+    lastValidators: set,
+    validators: set,
+    nextValidators: set,
+  };
+}
+
+export function describeSnapshot({ manifest, timeNs }: OfferedSnapshot): Snapshot {
+  const metadata = encode([encodeManifest(manifest), timeNs]);
   return {
     height: BigInt(manifest.height),
     format: SNAPSHOT_FORMAT,
@@ -64,56 +81,20 @@ export function describeSnapshot({ manifest, tip, validators }: OfferedSnapshot)
 
 function parseMetadata(
   metadata: Bytes,
-): { readonly manifest: Bytes; readonly tip: EngineTip; readonly validators: Bytes } | undefined {
+): { readonly manifest: Bytes; readonly timeNs: bigint } | undefined {
   try {
-    const fields = Fields.of(decode(metadata, { bytesMax: METADATA_BYTES_MAX, depthMax: 2 }), 3);
-    return {
-      manifest: fields.bytes(),
-      tip: decodeEngineTip(fields.bytes()),
-      validators: fields.bytes(),
-    };
-  } catch (error) {
-    if (error instanceof CodecError || error instanceof ValidatorSetError) return undefined;
-    throw error;
-  }
-}
-
-/** What the state has in force, proven under the app hash. */
-function provenValidators(answer: Bytes, appHash: Bytes): readonly ValidatorEntry[] | undefined {
-  try {
-    const parsed = parseStateAnswer(answer);
-    const { value } = parsed;
-    if (value === null || !verifyStateAnswer(appHash, stateKeys.validators(), parsed))
-      return undefined;
-    return parseGovernedValidators(value).validators;
+    const fields = Fields.of(decode(metadata, { bytesMax: METADATA_BYTES_MAX, depthMax: 2 }), 2);
+    return { manifest: fields.bytes(), timeNs: fields.u64() };
   } catch (error) {
     if (error instanceof CodecError) return undefined;
     throw error;
   }
 }
 
-/** Whether the set has the members in force, with the same power and the same right to lead. */
-function isSetOf(chainId: string, inForce: readonly ValidatorEntry[], set: ValidatorSet): boolean {
-  const named = new Map(inForce.map((each) => [toHex(each.key), each]));
-  return (
-    set.chainId === chainId &&
-    set.validators.length === named.size &&
-    set.validators.every(({ key, power, leads }) => {
-      const known = named.get(toHex(key));
-      return known !== undefined && BigInt(known.power) === power && known.leads === leads;
-    })
-  );
-}
-
-/**
- * `appHash`: of the snapshot's height, from a header that the engine's light client verified. The engine
- * verifies keys and powers of the sets itself before it uses them; who may lead it does not know, so the
- * sets must be those of the state. (After a change that is two heights old at most they are not; the
- * newcomer takes another snapshot.)
- */
+/** `appHash`: of the snapshot's height, from a header that the engine's light client verified. */
 export function verifyOffer(
   snapshot: Snapshot,
-  trusted: { readonly genesis: Genesis; readonly appHash: Bytes },
+  trusted: { readonly genesis: Pick<Genesis, 'chainId'>; readonly appHash: Bytes },
 ):
   | { readonly ok: true; readonly value: OfferedSnapshot }
   | { readonly ok: false; readonly code: OfferRefusal } {
@@ -123,21 +104,12 @@ export function verifyOffer(
     return { ok: false, code: 'wrongHash' };
   const parsed = parseMetadata(snapshot.metadata);
   if (parsed === undefined) return { ok: false, code: 'malformed' };
-  const { tip } = parsed;
+  const { timeNs } = parsed;
   const height = Number(snapshot.height);
   const manifest = verifyManifest(parsed.manifest, { chainId: genesis.chainId, height, appHash });
   if (!manifest.ok) return manifest;
   if (chunkCount(manifest.value) !== snapshot.chunks) return { ok: false, code: 'wrongHash' };
-  if (
-    tip.height !== snapshot.height ||
-    !equalBytes(tip.appHash, appHash) ||
-    Number(tip.timeNs / 1_000_000_000n) !== manifest.value.time
-  )
-    return { ok: false, code: 'wrongTip' };
-  const { validators } = parsed;
-  const inForce = provenValidators(validators, appHash);
-  if (inForce === undefined) return { ok: false, code: 'validatorsUnknown' };
-  for (const set of [tip.lastValidators, tip.validators, tip.nextValidators])
-    if (!isSetOf(genesis.chainId, inForce, set)) return { ok: false, code: 'validatorsUnknown' };
-  return { ok: true, value: { manifest: manifest.value, tip, validators } };
+  if (Number(timeNs / 1_000_000_000n) !== manifest.value.time)
+    return { ok: false, code: 'wrongTime' };
+  return { ok: true, value: { manifest: manifest.value, timeNs } };
 }

@@ -11,20 +11,22 @@ import type {
 } from '@yilian/consensus/abci/responses';
 import type { SnapshotExchange } from '@yilian/consensus/abci/snapshots';
 import type { Genesis } from '@yilian/consensus/application';
-import { type Bytes, concatBytes, equalBytes } from '@yilian/crypto/bytes';
+import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
+import { hashAppHashParts } from '@yilian/ledger/app-hash';
 import { chunkCount } from '@yilian/ledger/snapshot-format';
 import {
   beginRestore,
   finishRestore,
   manifestHash,
   restoreChunk,
+  restoredValidators,
   restoreMarker,
 } from '@yilian/ledger/snapshot-restore';
 import type { SnapshotRefusal } from '@yilian/ledger/snapshot-verify';
 import type { LogEvent } from '../logging.ts';
 import { sha256 } from '../verification/sha256.ts';
-import { type EngineChainStore, STATE_SPACE } from './engine-chain-store.ts';
-import { type OfferedSnapshot, verifyOffer } from './snapshot-metadata.ts';
+import type { EngineChainStore } from './engine-chain-store.ts';
+import { type OfferedSnapshot, settledTip, verifyOffer } from './snapshot-metadata.ts';
 import type { SnapshotShelf } from './snapshot-shelf.ts';
 
 export interface SnapshotRestorerOptions {
@@ -64,13 +66,13 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
   /** Whether this node has blocks of its own: those are not given up for a stranger's word. */
   const hasHistory = (): boolean => chain.firstBody() > 0n || chain.headerHeight() > 0n;
 
-  const isRestored = (manifest: OfferedSnapshot['manifest'], tip: EngineTip): boolean => {
-    const stored = chain.tip();
-    return (
-      stored !== undefined &&
-      stored.height === BigInt(manifest.height) &&
-      equalBytes(stored.appHash, tip.appHash)
-    );
+  /** The tip of a store that holds this snapshot already, whole. */
+  const restoredTip = ({ manifest }: OfferedSnapshot): EngineTip | undefined => {
+    const tip = chain.tip();
+    return tip?.height === BigInt(manifest.height) &&
+      equalBytes(tip.appHash, hashAppHashParts(manifest.parts))
+      ? tip
+      : undefined;
   };
 
   const offer = async (snapshot: Snapshot, appHash: Bytes): Promise<OfferSnapshotResult> => {
@@ -83,11 +85,11 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
       refuseOffer(snapshot, verdict.code);
       return verdict.code === 'wrongFormat' ? 'rejectFormat' : 'reject';
     }
-    const { manifest, tip } = verdict.value;
+    const { manifest } = verdict.value;
     offered = verdict.value;
     const marker = restoreMarker(chain.bareState);
     const isContinued =
-      isRestored(manifest, tip) ||
+      restoredTip(offered) !== undefined ||
       (chain.isRestoring() &&
         marker !== undefined &&
         equalBytes(marker.manifestHash, manifestHash(manifest)));
@@ -105,18 +107,23 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
     return 'accept';
   };
 
-  const finish = async ({
-    manifest,
-    tip,
-  }: OfferedSnapshot): Promise<ApplySnapshotChunkResponse> => {
+  const finish = async (complete: OfferedSnapshot): Promise<ApplySnapshotChunkResponse> => {
+    const { manifest } = complete;
+    const { height } = manifest;
     const finished = finishRestore({ reader: chain.bareState, manifest, hash: sha256 });
     if (!finished.ok) {
-      log({ level: 'warn', event: 'snapshotRefused', height: tip.height, code: finished.code });
+      log({ level: 'warn', event: 'snapshotRefused', height, code: finished.code });
       return REJECTED;
     }
+    const governed = restoredValidators(chain.bareState, manifest);
+    if (governed === undefined) {
+      log({ level: 'warn', event: 'snapshotRefused', height, code: 'unsettled' });
+      return REJECTED;
+    }
+    const tip = settledTip(complete, governed);
     await chain.restore(finished.value, tip);
     options.onRestored(tip);
-    log({ level: 'info', event: 'snapshotRestored', height: tip.height });
+    log({ level: 'info', event: 'snapshotRestored', height });
     return ACCEPTED;
   };
 
@@ -127,10 +134,12 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
   }): Promise<ApplySnapshotChunkResponse> => {
     const { index, bytes, sender } = chunk;
     if (offered === undefined) return { ...ACCEPTED, result: 'abort' };
-    const { manifest, tip } = offered;
+    const { manifest } = offered;
+    const { height } = manifest;
     const isLast = index === chunkCount(manifest) - 1;
-    if (isRestored(manifest, tip)) {
-      if (isLast) options.onRestored(tip);
+    const known = restoredTip(offered);
+    if (known !== undefined) {
+      if (isLast) options.onRestored(known);
       return ACCEPTED;
     }
     const next = restoreMarker(chain.bareState)?.next ?? 0;
@@ -139,13 +148,13 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
       const restored = restoreChunk({ reader: chain.bareState, manifest, bytes, hash: sha256 });
       if (!restored.ok) {
         const { code } = restored;
-        log({ level: 'warn', event: 'chunkRefused', height: tip.height, index, code, sender });
+        log({ level: 'warn', event: 'chunkRefused', height, index, code, sender });
         return MANIFEST_FAULTS.has(code)
           ? REJECTED
           : { result: 'retry', refetchChunks: [index], rejectSenders: [sender] };
       }
       await chain.restore(restored.value);
-      log({ level: 'debug', event: 'chunkRestored', height: tip.height, index });
+      log({ level: 'debug', event: 'chunkRestored', height, index });
     }
     return isLast ? finish(offered) : ACCEPTED;
   };
