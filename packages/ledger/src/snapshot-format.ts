@@ -27,7 +27,7 @@ import {
 
 export const SNAPSHOT_FORMAT = 1;
 /** Of keys and values, or of leaves, in one chunk. A single longer item is a chunk of its own. */
-export const CHUNK_BYTES = 1_048_576;
+export const CHUNK_BYTES = 4_194_304;
 /** Beyond this nothing is parsed. */
 export const CHUNK_BYTES_MAX: number = 8 * 1024 * 1024;
 export const CHUNKS_MAX: number = 1 << 20;

@@ -171,7 +171,7 @@ function largeDisk(): MemoryDisk {
   const changes = Array.from({ length: 900 }, (_, n) => {
     const keyHash = bytesOf(`key ${n}`);
     if (n % 3 === 0) keyHash.set([0xab, 0xcd]);
-    return { keyHash, value: blob(n, 5_000) };
+    return { keyHash, value: blob(n, 20_000) };
   });
   for (const { keyHash, value } of changes) overlay.put(valueKey(keyHash), value);
   const root = updateStateTree(overlay, changes);
@@ -181,7 +181,7 @@ function largeDisk(): MemoryDisk {
       height: Math.floor(n / 100),
       index: n % 100,
       outcome: 'ok',
-      facts: [['request', blob(n, n < 1_000 ? 1_500 : 30)]],
+      facts: [['request', blob(n, n < 1_000 ? 6_000 : 30)]],
     }),
   );
   const parts = {
