@@ -7,7 +7,6 @@
  */
 import type { Bytes } from '@yilian/crypto/bytes';
 import { halvesOf, type LeafRange, proveRange } from '@yilian/crypto/merkle-range';
-import { encodeStateAnswer } from './answers.ts';
 import { getMeta } from './ledger-meta.ts';
 import { logLeaf, logNodes } from './log.ts';
 import {
@@ -19,8 +18,7 @@ import {
 import { StateDamagedError } from './state-damaged-error.ts';
 import type { SubtreeLeaf } from './state-proof.ts';
 import type { StateReader } from './state-reader.ts';
-import { provePrefix, proveState, treeNode, valueOf } from './state-tree.ts';
-import { stateKeys } from './state.ts';
+import { provePrefix, treeNode, valueOf } from './state-tree.ts';
 import { readerStore, type Store } from './store.ts';
 
 const DIGITS = '0123456789abcdef';
@@ -167,17 +165,4 @@ export function* makeSnapshot(reader: StateReader): Generator<Bytes | undefined,
     yield undefined;
   }
   return { chainId, height, time, parts, prefixes, logCounts };
-}
-
-/**
- * An encoded `StateAnswer` of the validators in force at the reader's height: a newcomer must know who leads
- * before it has the state.
- */
-export function proveValidators(reader: StateReader): Bytes {
-  const store = readerStore(reader);
-  const meta = getMeta(store);
-  if (meta === undefined) throw new StateDamagedError('a chain without a block has no state');
-  const { height, parts } = meta;
-  const { value, proof } = proveState(store, stateKeys.validators());
-  return encodeStateAnswer({ height, parts, value: value ?? null, proof });
 }

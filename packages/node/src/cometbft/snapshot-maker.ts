@@ -4,7 +4,7 @@
  * pauses between, while blocks go on.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { makeSnapshot, proveValidators } from '@yilian/ledger/snapshot-make';
+import { makeSnapshot } from '@yilian/ledger/snapshot-make';
 import type { LogEvent } from '../logging.ts';
 import type { EngineChainSnapshot } from './engine-chain-store.ts';
 import { describeSnapshot, isSettled } from './snapshot-metadata.ts';
@@ -43,7 +43,6 @@ export function createSnapshotMaker(options: SnapshotMakerOptions): SnapshotMake
     try {
       const { tip } = view;
       if (tip?.height !== height) throw new Error('assertion: the view is of this height');
-      const validators = proveValidators(view.state);
       const steps = makeSnapshot(view.state);
       let sliceMs = performance.now();
       for (;;) {

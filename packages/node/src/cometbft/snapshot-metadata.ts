@@ -19,12 +19,6 @@ import {
   SNAPSHOT_FORMAT,
   type SnapshotManifest,
 } from '@yilian/ledger/snapshot-format';
-import { parseStateAnswer, verifyStateAnswer } from '@yilian/ledger/answers';
-import {
-  parseGovernedValidators,
-  type ValidatorEntry,
-} from '@yilian/ledger/contracts/governance/validators';
-import { stateKeys } from '@yilian/ledger/state';
 import { type SnapshotRefusal, verifyManifest } from '@yilian/ledger/snapshot-verify';
 import { sha256 } from '../verification/sha256.ts';
 

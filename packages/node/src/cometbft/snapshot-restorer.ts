@@ -57,12 +57,6 @@ export function createSnapshotExchange(options: SnapshotRestorerOptions): Snapsh
   const refuseOffer = (snapshot: Snapshot, code: string): void =>
     log({ level: 'warn', event: 'snapshotRefused', height: snapshot.height, code });
 
-  /** Without the space before the keys: `chain.restore` puts it there. */
-  const state = {
-    get: (key: Bytes): Bytes | undefined =>
-      chain.state.get(concatBytes(Uint8Array.of(STATE_SPACE), key)),
-  };
-
   /** Whether this node has blocks of its own: those are not given up for a stranger's word. */
   const hasHistory = (): boolean => chain.firstBody() > 0n || chain.headerHeight() > 0n;
 
