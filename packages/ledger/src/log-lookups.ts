@@ -13,6 +13,8 @@ export function indexLogLeaf(
   putPosition(overlay, lookups.transaction(leaf.transaction), position);
   const listed = new Set<string>();
   for (const fact of leaf.facts) {
+    if (fact[0] === 'misbehaviour')
+      state.append(lookups.misbehaviour(), keyToBytes(numberKey(position)));
     const grantId = grantOfFact(fact);
     if (grantId === undefined) continue;
     const list = lookups.grantEvents(grantId);

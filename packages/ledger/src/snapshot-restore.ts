@@ -13,7 +13,6 @@ import { decode, encode } from '@yilian/crypto/cbor';
 import { Fields } from '@yilian/crypto/fields';
 import { sha256 } from '@yilian/crypto/hash';
 import type { HashFunction } from '@yilian/crypto/merkle';
-import type { ChainContext } from '@yilian/crypto/context';
 import { getValidators } from './contracts/governance/validators.ts';
 import { getRecord } from './contracts/records/record.ts';
 import { indexRecord } from './contracts/records/record-lookups.ts';
@@ -25,7 +24,6 @@ import { type DropHint, NO_DROPS, readLive, scheduleDrops } from './live-ids.ts'
 import { appendToLog, logLeaf, logRoot } from './log.ts';
 import { type LogLeaf, parseLogLeaf } from './log-leaf.ts';
 import { indexLogLeaf } from './log-lookups.ts';
-import { offenceOf } from './misbehaviour.ts';
 import {
   chunkCount,
   encodeManifest,
@@ -37,7 +35,7 @@ import type { SubtreeLeaf } from './state-proof.ts';
 import type { StateReader, WriteBatch } from './state-reader.ts';
 import { stateRoot, updateStateTree, valueKey } from './state-tree.ts';
 import { lookups, State } from './state.ts';
-import { keyToBytes, numberKey, Overlay, readerStore, type Store } from './store.ts';
+import { Overlay, readerStore, type Store } from './store.ts';
 import { toRecordId } from '@yilian/crypto/ids';
 
 const MARKER_KEY = 'r';
@@ -134,8 +132,7 @@ export function restoreChunk(input: {
     putLeaves(overlay, leaves, hash);
     putMarker(overlay, { ...marker, next, keys: marker.keys + leaves.length });
   } else {
-    const { chainId } = manifest;
-    const drops = putLogRange(overlay, { chainId }, chunk.value.range, marker.drops, hash);
+    const drops = putLogRange(overlay, chunk.value.range, marker.drops, hash);
     if (drops === undefined) return refuse('malformed');
     putMarker(overlay, { ...marker, next, drops });
   }
@@ -149,7 +146,6 @@ function putLeaves(overlay: Overlay, leaves: readonly SubtreeLeaf[], hash: HashF
 
 function putLogRange(
   overlay: Overlay,
-  context: ChainContext,
   { start, leaves }: LogRangeChunk,
   hint: DropHint,
   hash: HashFunction,
@@ -167,10 +163,8 @@ function putLogRange(
   const live: { id: TransactionId; expiryHeight: number }[] = [];
   for (const [index, leaf] of parsed.entries()) {
     const position = start + index;
-    if (offenceOf(context, leaf) === undefined) {
-      indexLogLeaf(overlay, state, leaf, position);
-      indexFacts(state, leaf);
-    } else state.append(lookups.misbehaviour(), keyToBytes(numberKey(position)));
+    indexLogLeaf(overlay, state, leaf, position);
+    indexFacts(state, leaf);
     const expiryHeight = readLive(state, leaf.transaction);
     if (expiryHeight !== undefined) live.push({ id: leaf.transaction, expiryHeight });
     if (parsed[index + 1]?.height !== leaf.height)

@@ -148,6 +148,8 @@ describe.skipIf(program === undefined)('a new hospital', () => {
   }, 240_000);
 
   test('that is killed between two chunks goes on with the next one', async () => {
+    // No newer one may come while it is dead.
+    await passSnapshot();
     const child = fork(new URL('killed-newcomer.mjs', import.meta.url), {
       // Without the source condition that this process runs under.
       execArgv: [],
