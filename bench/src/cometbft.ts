@@ -12,6 +12,7 @@ import { type Contestant, measureThroughput, type Throughput } from './cometbft/
 import { startYilianNetwork } from './cometbft/yilian-network.ts';
 import { measureLightReceipt } from './light-receipt.ts';
 import { measureLightHeaders } from './light.ts';
+import { measureStateSync } from './state-sync.ts';
 import { createReport, type Figure, figure, type Ratio, ratio, type Report } from './report.ts';
 
 const INTERVALS_MS = [250, 500, 1_000] as const;
@@ -102,7 +103,8 @@ function over(figures: Readonly<Record<string, Figure>>, of: string, to: string)
   return ratio(value(of), value(to));
 }
 
-export async function benchCometbft({ quick }: BenchOptions): Promise<Report> {
+export async function benchCometbft(options: BenchOptions): Promise<Report> {
+  const { quick } = options;
   // The short ones first.
   const light = {
     ...measureLightHeaders({ quick }),
@@ -113,13 +115,16 @@ export async function benchCometbft({ quick }: BenchOptions): Promise<Report> {
       ? { windows: [500], sweeps: 1, rounds: 1, count: 1_000, warmUp: 500 }
       : { windows: [1_000, 2_000, 4_000], sweeps: 1, rounds: 3, count: 8_000, warmUp: 6_000 },
   );
+  const stateSync = await measureStateSync(options);
   const figures = {
     ...throughputFigures(throughput),
     ...(await latencyFigures(quick)),
     ...(await growthFigures(quick)),
     ...light,
+    ...stateSync.figures,
   };
   return createReport('cometbft', figures, {
+    ...stateSync.ratios,
     'cometbft.bundled.vs_kvstore': over(figures, 'cometbft.bundled.tps', 'cometbft.kvstore.tps'),
     'cometbft.single.vs_kvstore': over(figures, 'cometbft.single.tps', 'cometbft.kvstore.tps'),
   });
