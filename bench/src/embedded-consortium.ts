@@ -33,8 +33,8 @@ import {
   createOrderingNode,
   type OrderingNode,
   type OrderingSettings,
-  type Submission,
 } from '@yilian/node/ordering-node';
+import type { Submission } from '@yilian/node/ordering/submission';
 import { createMemoryNetwork } from '@yilian/node/peers/memory-peers';
 import { createSigner } from '@yilian/node/verification/verify-signature';
 

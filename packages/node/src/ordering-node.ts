@@ -4,13 +4,7 @@
  * on this node's disk. Everything else of the node (HTTP, services) is built on this interface.
  */
 import { join } from 'node:path';
-import type {
-  Application,
-  Genesis,
-  Query,
-  QueryResult,
-  Refusal,
-} from '@yilian/consensus/application';
+import type { Application, Genesis, Query, QueryResult } from '@yilian/consensus/application';
 import type { Upgrade } from '@yilian/consensus/application-upgrades';
 import type { ChainTip } from '@yilian/consensus/chain-tip';
 import { decodeWalRecord } from '@yilian/consensus/pbft/message-codec';
@@ -18,8 +12,6 @@ import type { WalRecord } from '@yilian/consensus/pbft/wal';
 import type { LightValidatorSet } from '@yilian/consensus/light/light-engine';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import { decode } from '@yilian/crypto/cbor';
-import { bindChain } from '@yilian/crypto/context';
-import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { useNativeSha256 } from '@yilian/crypto/hash';
 import { publicKey } from '@yilian/crypto/signature';
 import type { RelayAnswer } from './cometbft/engine-relay.ts';
@@ -30,12 +22,14 @@ import type {
   FinalOutcome,
   ServedBlock,
 } from './ordering/final-block.ts';
+import { createFinalAnswers, type SignedReply } from './ordering/final-answers.ts';
 import { FinalBlocks } from './ordering/final-blocks.ts';
-import { createIdentify, findOutcome } from './ordering/ledger-application.ts';
+import { createIdentify } from './ordering/ledger-application.ts';
 import { createVersionedLedger } from './ordering/ledger-versions.ts';
 import { Mempool } from './ordering/mempool.ts';
 import { openChain } from './ordering/open-chain.ts';
 import { createPbftDriver } from './ordering/pbft-driver.ts';
+import { createSubmit, type Submission } from './ordering/submission.ts';
 import type { Peers, PeerStatus } from './peers/peers.ts';
 import { type AppendFile, openAppendFile } from './storage/append-file.ts';
 import { type ChainStore, createChainStore, STATE_SPACE } from './storage/chain-store.ts';
@@ -48,20 +42,6 @@ import { sha256 } from './verification/sha256.ts';
 import { createTransactionVerifier } from './verification/transaction-verifier.ts';
 import { nameOf, nameOfTransaction } from './verification/verified-transactions.ts';
 import { createSigner } from './verification/verify-signature.ts';
-
-/**
- * This node's signed word on an outcome: f+1 equal replies of distinct validators confirm it before
- * the next header proves it. Signature over bindChain(DOMAIN_TAGS.outcomeReply, ctx, id, height,
- * index, 'ok' or the rejection's code).
- */
-export interface SignedReply extends FinalOutcome {
-  readonly key: Bytes;
-  readonly signature: Bytes;
-}
-
-export type Submission =
-  | { readonly admitted: true; readonly id: Bytes }
-  | { readonly admitted: false; readonly rejection: Refusal };
 
 export interface OrderingStatus {
   readonly chainId: string;
@@ -172,7 +152,6 @@ const DEFAULT_SETTINGS: OrderingSettings = {
 
 /** Checks that may wait for the workers before admission says no: about a second of one core. */
 const CHECKS_PENDING_MAX = 15_000;
-const HEADERS_MAX = 100;
 
 function diskOf(directory: string): OrderingDisk {
   return {
@@ -235,7 +214,6 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
   const onEvent = options.log ?? ((): void => undefined);
   const key = publicKey(options.secretKey);
   const sign = createSigner(options.secretKey);
-  const context = { chainId: genesis.chainId };
 
   // A disk that is handed in is its owner's to guard.
   const unlock = options.disk === undefined ? lockDirectory(options.directory) : (): void => {};
@@ -317,73 +295,36 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
   });
   driver.start();
 
-  const submit = async (tx: Bytes, source: string): Promise<Submission> => {
-    if (driver.halted() !== undefined) return notAdmitted('unavailable');
-    const identified = identify(tx);
-    if (!identified.ok) return { admitted: false, rejection: identified.rejection };
-    const { id } = identified;
-    if (verifier.pending() > CHECKS_PENDING_MAX) return notAdmitted('mempoolFull');
-    const name = nameOfTransaction(tx);
-    const reservation = mempool.reserve(name, tx, id, source);
-    if (reservation.kind === 'known') return { admitted: true, id };
-    if (reservation.kind === 'refused')
-      return { admitted: false, rejection: reservation.rejection };
-    let answer: Refusal | 'admitted';
-    try {
+  const submit = createSubmit({
+    identify,
+    mempool,
+    refuseEarly: () => {
+      if (driver.halted() !== undefined) return 'unavailable';
+      return verifier.pending() > CHECKS_PENDING_MAX ? 'mempoolFull' : undefined;
+    },
+    admit: async (_name, tx) => {
       const [verdict] = await verifier.verify([tx]);
-      if (verdict === undefined) answer = { code: 'unavailable' };
-      else if (!verdict.ok) answer = verdict.rejection;
-      else answer = await driver.admit(verdict.transaction.tx, verdict.transaction.checks);
-    } catch {
-      // The pool closes when the node stops or a worker died.
-      answer = { code: 'unavailable' };
-    }
-    if (answer === 'admitted') return { admitted: true, id };
-    mempool.release(name);
-    return { admitted: false, rejection: answer };
-  };
-  const readHeader = (height: bigint): CertifiedHeader | undefined => {
-    const stored = chain.header(height);
-    return stored === undefined ? undefined : { height, ...stored };
-  };
-  const heightOf = (height: bigint | 'latest'): bigint =>
-    height === 'latest' ? driver.final().height : height;
-  const query = (asked: Query): QueryResult => {
-    try {
-      return application.query(asked);
-    } catch (error) {
-      // While the first block is on its way to the disk there is no state to show.
-      if (driver.final().height === 0n) return { ok: false, code: 'heightUnknown' };
-      throw error;
-    }
-  };
+      if (verdict === undefined) return { code: 'unavailable' };
+      if (!verdict.ok) return verdict.rejection;
+      const { transaction } = verdict;
+      const answer = await driver.admit(transaction.tx, transaction.checks);
+      return answer === 'admitted' ? undefined : answer;
+    },
+  });
+  const answers = createFinalAnswers({
+    chainId: genesis.chainId,
+    secretKey: options.secretKey,
+    application,
+    finalBlocks,
+    height: () => driver.final().height,
+    headerAt: (height) => chain.header(height),
+  });
   let stopping: Promise<void> | undefined;
   return {
-    submit: (tx, source = 'local') => submit(new Uint8Array(tx), source),
-    outcome: async (id, timeoutMs, signal) => {
-      const known = findOutcome({ query }, id);
-      return known ?? finalBlocks.wait(id, timeoutMs, signal);
-    },
-    outcomeNow: (id) => findOutcome({ query }, id),
-    signReply: (final) => {
-      const { id, height, index, outcome } = final;
-      const word = outcome.ok ? 'ok' : outcome.rejection.code;
-      const message = bindChain(DOMAIN_TAGS.outcomeReply, context, id, height, index, word);
-      return { ...final, key, signature: sign(message) };
-    },
-    query,
-    header: (height) => readHeader(heightOf(height)),
-    headers: (from, count) => {
-      const found: CertifiedHeader[] = [];
-      for (let height = from; found.length < Math.min(count, HEADERS_MAX); height++) {
-        const header = readHeader(height);
-        if (header === undefined) break;
-        found.push(header);
-      }
-      return found;
-    },
+    ...answers,
+    submit: (tx, source = 'local') => submit(tx, source),
     block: (asked) => {
-      const height = heightOf(asked);
+      const height = asked === 'latest' ? driver.final().height : asked;
       const stored = chain.header(height);
       const decided = chain.block(height);
       if (stored === undefined || decided === undefined) return undefined;
@@ -398,7 +339,6 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
     },
     lastValidators: () => driver.final().lastValidators,
     clockNs,
-    subscribe: (listener) => finalBlocks.subscribe(listener),
     status: () => {
       const final = driver.final();
       const { view, primary } = driver.position();
@@ -427,8 +367,4 @@ export async function createOrderingNode(options: OrderingOptions): Promise<Orde
       return stopping;
     },
   };
-}
-
-function notAdmitted(code: string): Submission {
-  return { admitted: false, rejection: { code } };
 }

@@ -7,31 +7,24 @@
  * a block that breaks a rule of the port), the node halts: it would have to guess.
  */
 import { join } from 'node:path';
-import type {
-  Application,
-  Genesis,
-  Outcome,
-  Query,
-  QueryResult,
-  Refusal,
-} from '@yilian/consensus/application';
+import type { Application, Genesis, Outcome } from '@yilian/consensus/application';
 import { encodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
 import { genesisEngineTip, type EngineTip } from '@yilian/consensus/abci/engine-tip';
 import type { Upgrade } from '@yilian/consensus/application-upgrades';
 import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
-import { bindChain } from '@yilian/crypto/context';
-import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { useNativeSha256 } from '@yilian/crypto/hash';
 import { publicKey } from '@yilian/crypto/signature';
 import { createLedger } from '@yilian/ledger/ledger';
 import type { CometbftConfig } from '../config.ts';
 import type { LogEvent } from '../logging.ts';
-import type { CertifiedHeader, ServedBlock } from '../ordering/final-block.ts';
+import { createFinalAnswers } from '../ordering/final-answers.ts';
+import type { ServedBlock } from '../ordering/final-block.ts';
 import { FinalBlocks } from '../ordering/final-blocks.ts';
-import { createIdentify, findOutcome } from '../ordering/ledger-application.ts';
+import { createIdentify } from '../ordering/ledger-application.ts';
 import { createVersionedLedger, type VersionedLedger } from '../ordering/ledger-versions.ts';
 import { Mempool } from '../ordering/mempool.ts';
-import type { OrderingNode, OrderingSettings, Submission } from '../ordering-node.ts';
+import { createSubmit } from '../ordering/submission.ts';
+import type { OrderingNode, OrderingSettings } from '../ordering-node.ts';
 import type { Peers } from '../peers/peers.ts';
 import { lockDirectory } from '../storage/directory-lock.ts';
 import type { KeyValueStore } from '../storage/key-value-store.ts';
@@ -40,7 +33,7 @@ import { createCheckPool } from '../verification/check-pool.ts';
 import { sha256 } from '../verification/sha256.ts';
 import { createTransactionVerifier } from '../verification/transaction-verifier.ts';
 import { nameOfTransaction } from '../verification/verified-transactions.ts';
-import { createSigner, verifySignature } from '../verification/verify-signature.ts';
+import { verifySignature } from '../verification/verify-signature.ts';
 import { type AbciServer, listenAbci } from './abci-server.ts';
 import {
   type ApplicationDriver,
@@ -126,7 +119,6 @@ const EVIDENCE_HEIGHTS = 100_000n;
 /** A state that is being restored is no state yet. */
 const NOTHING = { get: (): undefined => undefined };
 
-const HEADERS_MAX = 100;
 /** Commit waits so long for the header at most; it comes later then. */
 const HEADER_MS_MAX = 500;
 const TEND_MS = 250;
@@ -507,43 +499,8 @@ class CometbftNode {
     return undefined;
   }
 
-  async #submit(tx: Bytes, source: string): Promise<Submission> {
-    if (this.#isHeld()) return refused('unavailable');
-    const identified = this.#identify(tx);
-    if (!identified.ok) return { admitted: false, rejection: identified.rejection };
-    const { id } = identified;
-    const name = nameOfTransaction(tx);
-    const reservation = this.#mempool.reserve(name, tx, id, source);
-    if (reservation.kind === 'known') return { admitted: true, id };
-    if (reservation.kind === 'refused')
-      return { admitted: false, rejection: reservation.rejection };
-    let refusal: Refusal | undefined;
-    try {
-      refusal = await this.#driver.checkAhead(tx);
-      refusal ??= await this.#gateway.send(name, tx);
-    } catch {
-      // The workers are gone: the node stops.
-      refusal = { code: 'unavailable' };
-    }
-    if (refusal === undefined) return { admitted: true, id };
-    this.#mempool.release(name);
-    return { admitted: false, rejection: refusal };
-  }
-
-  #query(asked: Query): QueryResult {
-    try {
-      return this.#application.query(asked);
-    } catch (error) {
-      // While the first block is on its way to the disk there is no state to show.
-      if (this.#final.height === 0n) return { ok: false, code: 'heightUnknown' };
-      throw error;
-    }
-  }
-
-  #header(height: bigint): CertifiedHeader | undefined {
-    if (height > this.#final.height) return undefined;
-    const stored = this.#chain.header(height);
-    return stored === undefined ? undefined : { height, ...stored };
+  #header(height: bigint): EngineHeader | undefined {
+    return height > this.#final.height ? undefined : this.#chain.header(height);
   }
 
   #block(height: bigint): ServedBlock | undefined {
@@ -551,7 +508,7 @@ class CometbftNode {
     const block = header === undefined ? undefined : this.#chain.block(height);
     if (header === undefined || block === undefined) return undefined;
     const { engineTxs, txs } = block;
-    return { ...header, engineTxs, txs };
+    return { height, ...header, engineTxs, txs };
   }
 
   async #stop(): Promise<void> {
@@ -574,41 +531,30 @@ class CometbftNode {
   toOrderingNode(): OrderingNode {
     const { genesis, consensusSeed, peers } = this.#options;
     const key = publicKey(consensusSeed);
-    const sign = createSigner(consensusSeed);
-    const context = { chainId: genesis.chainId };
-    const clockNs = (): bigint => this.#clockNs();
-    const query = (asked: Query): QueryResult => this.#query(asked);
-    const heightOf = (height: bigint | 'latest'): bigint =>
-      height === 'latest' ? this.#final.height : height;
+    const submit = createSubmit({
+      identify: this.#identify,
+      mempool: this.#mempool,
+      refuseEarly: () => (this.#isHeld() ? 'unavailable' : undefined),
+      admit: async (name, tx) =>
+        (await this.#driver.checkAhead(tx)) ?? (await this.#gateway.send(name, tx)),
+    });
+    const answers = createFinalAnswers({
+      chainId: genesis.chainId,
+      secretKey: consensusSeed,
+      application: this.#application,
+      finalBlocks: this.#finalBlocks,
+      height: () => this.#final.height,
+      headerAt: (height) => this.#header(height),
+    });
     return {
-      submit: (tx, source = 'local') => this.#submit(new Uint8Array(tx), source),
-      outcome: async (id, timeoutMs, signal) =>
-        findOutcome({ query }, id) ?? this.#finalBlocks.wait(id, timeoutMs, signal),
-      outcomeNow: (id) => findOutcome({ query }, id),
-      signReply: (final) => {
-        const { id, height, index, outcome } = final;
-        const word = outcome.ok ? 'ok' : outcome.rejection.code;
-        const message = bindChain(DOMAIN_TAGS.outcomeReply, context, id, height, index, word);
-        return { ...final, key, signature: sign(message) };
-      },
-      query,
-      header: (height) => this.#header(heightOf(height)),
-      headers: (from, count) => {
-        const found: CertifiedHeader[] = [];
-        for (let height = from; found.length < Math.min(count, HEADERS_MAX); height++) {
-          const header = this.#header(height);
-          if (header === undefined) break;
-          found.push(header);
-        }
-        return found;
-      },
-      block: (height) => this.#block(heightOf(height)),
+      ...answers,
+      submit: (tx, source = 'local') => submit(tx, source),
+      block: (height) => this.#block(height === 'latest' ? this.#final.height : height),
       firstBlock: () => this.#chain.firstBody(),
       relayToEngine: (request) => relayToEngine(this.#rpc, request),
       latest: () => this.#final,
       lastValidators: () => lightSetOf(this.#finalTip),
-      clockNs,
-      subscribe: (listener) => this.#finalBlocks.subscribe(listener),
+      clockNs: () => this.#clockNs(),
       status: () => {
         const { validators } = this.#finalTip.validators;
         const { height } = this.#final;
@@ -648,10 +594,6 @@ async function isCatchingUp(rpc: EngineRpc): Promise<boolean> {
   const { sync_info: sync } = result;
   if (typeof sync !== 'object' || sync === null || !('catching_up' in sync)) return true;
   return sync.catching_up !== false;
-}
-
-function refused(code: string): Submission {
-  return { admitted: false, rejection: { code } };
 }
 
 /**
