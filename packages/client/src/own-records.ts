@@ -184,7 +184,9 @@ export async function findOwnRecord(
   visits: readonly OwnVisit[],
   recordId: RecordId,
 ): Promise<OwnRecord> {
-  const ledgerRecord = await reader.record(recordId);
+  // What was issued a moment ago may lie above the height that was read last.
+  const ledgerRecord =
+    (await reader.record(recordId)) ?? (await reader.record(recordId, { fresh: true }));
   const visit =
     ledgerRecord === undefined
       ? undefined
