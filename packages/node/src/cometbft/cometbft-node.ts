@@ -47,15 +47,14 @@ import {
   type EngineHeader,
   STATE_SPACE,
 } from './engine-chain-store.ts';
-import { type EngineHome, openEngineHome, EngineHomeError } from './engine-home.ts';
-import { type EngineProcess, startEngine } from './engine-process.ts';
+import { type EngineHome, openEngineHome } from './engine-home.ts';
+import { createEngineSupervisor, type EngineSupervisor } from './engine-supervisor.ts';
 import { createEngineRpc, type EngineRpc } from './engine-rpc.ts';
 import { relayToEngine } from './engine-relay.ts';
 import type { EngineProgram } from './find-engine.ts';
 import { createGateway, type Gateway, type GatewaySettings } from './gateway.ts';
 import { type ChainWatch, createChainWatch } from './chain-watch.ts';
 import { createRoomWatch, type Room } from './disk-room.ts';
-import { endOrphanEngines } from './orphan-engine.ts';
 import { createHeaderSource, type HeaderSource, lightSetOf } from './header-source.ts';
 import { createSnapshotMaker, type SnapshotMaker } from './snapshot-maker.ts';
 import { createSnapshotExchange } from './snapshot-restorer.ts';
@@ -123,10 +122,6 @@ const NOTHING = { get: (): undefined => undefined };
 const HEADER_MS_MAX = 500;
 const TEND_MS = 250;
 const ROOM_MS = 2_000;
-const RESTART_MS = [200, 500, 1_000, 2_000, 5_000] as const;
-/** An engine that has run so long did not die at its start. */
-const STEADY_MS = 30_000;
-
 class CometbftNode {
   readonly #options: CometbftNodeOptions;
   readonly #settings: CometbftNodeSettings;
@@ -141,6 +136,7 @@ class CometbftNode {
   readonly #finalBlocks: FinalBlocks;
   readonly #mempool: Mempool;
   readonly #home: EngineHome;
+  readonly #engine: EngineSupervisor;
   readonly #rpc: EngineRpc;
   readonly #headers: HeaderSource;
   readonly #gateway: Gateway;
@@ -149,14 +145,11 @@ class CometbftNode {
   readonly #shelf: SnapshotShelf;
   readonly #snapshots: SnapshotMaker;
   #server: AbciServer | undefined;
-  #engine: EngineProcess | undefined;
-  #restart: NodeJS.Timeout | undefined;
   #timer: NodeJS.Timeout | undefined;
   #tending: Promise<void> = Promise.resolve();
   #halted: string | undefined;
   /** Why the engine rests, until that is over. */
   #paused: string | undefined;
-  #resting: Promise<void> = Promise.resolve();
   readonly #room: () => Room;
   readonly #watch: ChainWatch;
   #roomMs = 0;
@@ -219,6 +212,13 @@ class CometbftNode {
       blockIntervalMs: this.#settings.blockIntervalMs,
       heartbeatMs: this.#settings.heartbeatMs,
     });
+    this.#engine = createEngineSupervisor({
+      home: this.#home,
+      program: options.program,
+      hasBlocks: () => (this.#chain.tip()?.height ?? 0n) > 0n,
+      onUnfit: (error) => this.#halt(error),
+      log: this.#log,
+    });
     this.#room = createRoomWatch({
       directory: options.directory,
       minMib: this.#settings.diskFreeMinMib,
@@ -274,7 +274,7 @@ class CometbftNode {
     });
     const missing = this.#missingVersion((this.#driver.tip()?.height ?? 0n) + 1n);
     if (missing !== undefined) this.#halt(missing);
-    await this.#startEngine(0);
+    await this.#engine.start();
     this.#timer = setInterval(() => this.#tend(), TEND_MS);
     this.#timer.unref();
   }
@@ -318,51 +318,6 @@ class CometbftNode {
     return { ...tip, height, lastValidators };
   }
 
-  /** @throws EngineHomeError, OrphanEngineError, or the system's error when the disk takes nothing */
-  async #startEngine(attempt: number): Promise<void> {
-    if (this.#isHeld()) return;
-    const orphans = await endOrphanEngines(this.#home.path);
-    if (this.#isHeld()) return;
-    for (const pid of orphans) this.#log({ level: 'warn', event: 'orphanEngineEnded', pid });
-    this.#home.prepare((this.#chain.tip()?.height ?? 0n) > 0n);
-    const engine = startEngine(this.#options.program, this.#home.path);
-    const startedMs = performance.now();
-    this.#engine = engine;
-    this.#log({ level: 'info', event: 'engineStarted', pid: engine.pid ?? 0 });
-    void engine.ended.then(({ code, signal, reason }) => {
-      if (this.#stopping !== undefined || this.#engine !== engine) return;
-      this.#engine = undefined;
-      if (this.#paused !== undefined) return;
-      this.#log({
-        level: 'error',
-        event: 'engineEnded',
-        code: code ?? -1,
-        signal: signal ?? '',
-        reason,
-        log: join(this.#home.path, 'engine.log'),
-      });
-      const isSteady = performance.now() - startedMs > STEADY_MS;
-      this.#restartEngine(isSteady ? 0 : attempt);
-    });
-  }
-
-  /** Sooner after the first failures, later after many: what ails an engine may pass (a full disk, a port). */
-  #restartEngine(attempt: number): void {
-    const ms = RESTART_MS[Math.min(attempt, RESTART_MS.length - 1)] ?? RESTART_MS[0];
-    clearTimeout(this.#restart);
-    this.#restart = setTimeout(() => {
-      this.#startEngine(attempt + 1).catch((error: unknown) => {
-        if (error instanceof EngineHomeError) {
-          this.#halt(error);
-          return;
-        }
-        this.#log({ level: 'error', event: 'engineNotStarted', reason: String(error) });
-        this.#restartEngine(attempt + 1);
-      });
-    }, ms);
-    this.#restart.unref();
-  }
-
   #clockNs(): bigint {
     return this.#options.clockNs?.() ?? BigInt(Date.now()) * 1_000_000n;
   }
@@ -381,12 +336,11 @@ class CometbftNode {
       if (this.#isHeld()) return;
       this.#paused = room.message;
       this.#log({ level: 'error', event: 'paused', reason: room.message });
-      this.#resting = this.#engine?.stop() ?? Promise.resolve();
+      this.#engine.rest();
     } else if (this.#paused !== undefined) {
-      await this.#resting;
+      await this.#engine.resume();
       this.#paused = undefined;
       this.#log({ level: 'info', event: 'resumed' });
-      this.#restartEngine(0);
     }
   }
 
@@ -394,7 +348,7 @@ class CometbftNode {
     if (this.#halted !== undefined) return;
     this.#halted = error instanceof Error ? error.message : String(error);
     this.#log({ level: 'error', event: 'halted', reason: this.#halted });
-    void this.#engine?.stop();
+    void this.#engine.stop();
   }
 
   async #persist(committed: CommittedBlock): Promise<void> {
@@ -515,7 +469,7 @@ class CometbftNode {
     clearInterval(this.#timer);
     this.#gateway.close();
     // The engine first: it would take the end of its connections for a failure.
-    await this.#engine?.stop();
+    await this.#engine.stop();
     await this.#driver.stop();
     await this.#snapshots.stop();
     await this.#server?.close();
