@@ -7,7 +7,7 @@
  * a block that breaks a rule of the port), the node halts: it would have to guess.
  */
 import { join } from 'node:path';
-import type { Application, Genesis, Outcome } from '@yilian/consensus/application';
+import type { Application, Genesis } from '@yilian/consensus/application';
 import { encodeGenesisDocument, genesisId } from '@yilian/consensus/genesis';
 import { genesisEngineTip, type EngineTip } from '@yilian/consensus/abci/engine-tip';
 import type { Upgrade } from '@yilian/consensus/application-upgrades';
@@ -42,9 +42,7 @@ import {
 } from './application-driver.ts';
 import {
   createEngineChainStore,
-  type EngineBlock,
   type EngineChainStore,
-  type EngineHeader,
   STATE_SPACE,
 } from './engine-chain-store.ts';
 import { type EngineHome, openEngineHome } from './engine-home.ts';
@@ -55,7 +53,8 @@ import type { EngineProgram } from './find-engine.ts';
 import { createGateway, type Gateway, type GatewaySettings } from './gateway.ts';
 import { type ChainWatch, createChainWatch } from './chain-watch.ts';
 import { createRoomWatch, type Room } from './disk-room.ts';
-import { createHeaderSource, type HeaderSource, lightSetOf } from './header-source.ts';
+import { type FinalEngineBlock, FinalHeight } from './final-height.ts';
+import { createHeaderSource, lightSetOf } from './header-source.ts';
 import { createSnapshotMaker, type SnapshotMaker } from './snapshot-maker.ts';
 import { createSnapshotExchange } from './snapshot-restorer.ts';
 import { openSnapshotShelf, type SnapshotShelf } from './snapshot-shelf.ts';
@@ -118,8 +117,6 @@ const EVIDENCE_HEIGHTS = 100_000n;
 /** A state that is being restored is no state yet. */
 const NOTHING = { get: (): undefined => undefined };
 
-/** Commit waits so long for the header at most; it comes later then. */
-const HEADER_MS_MAX = 500;
 const TEND_MS = 250;
 const ROOM_MS = 2_000;
 class CometbftNode {
@@ -138,10 +135,9 @@ class CometbftNode {
   readonly #home: EngineHome;
   readonly #engine: EngineSupervisor;
   readonly #rpc: EngineRpc;
-  readonly #headers: HeaderSource;
+  readonly #final: FinalHeight;
   readonly #gateway: Gateway;
   readonly #unlock: () => void;
-  readonly #genesisTip: EngineTip;
   readonly #shelf: SnapshotShelf;
   readonly #snapshots: SnapshotMaker;
   #server: AbciServer | undefined;
@@ -154,9 +150,6 @@ class CometbftNode {
   readonly #watch: ChainWatch;
   #roomMs = 0;
   #stopping: Promise<void> | undefined;
-  /** Newest height of which everything is here. */
-  #final: { readonly height: bigint; readonly timeNs: bigint };
-  #finalTip: EngineTip;
 
   constructor(options: CometbftNodeOptions, store: KeyValueStore, unlock: () => void) {
     this.#options = options;
@@ -181,7 +174,7 @@ class CometbftNode {
     const beginner = this.#chain.isRestoring()
       ? createLedger({ reader: NOTHING, hash: sha256 })
       : this.#application;
-    this.#genesisTip = genesisEngineTip(
+    const genesisTip = genesisEngineTip(
       genesis,
       tip === undefined
         ? beginner.initChain(genesis)
@@ -231,7 +224,7 @@ class CometbftNode {
       isCatchingUp: () => isCatchingUp(this.#rpc),
       log: this.#log,
     });
-    this.#headers = createHeaderSource({
+    const headers = createHeaderSource({
       chainId: genesis.chainId,
       rpc: this.#rpc,
       verifySignature,
@@ -259,9 +252,18 @@ class CometbftNode {
       onConnected: () => this.#gateway.lost(),
       log: this.#log,
     });
-    this.#finalTip = this.#genesisTip;
-    this.#final = { height: 0n, timeNs: genesis.timeNs };
-    if (tip !== undefined) this.#resume(tip);
+    this.#final = new FinalHeight(
+      {
+        chain: this.#chain,
+        headers,
+        genesisTip,
+        genesisTimeNs: genesis.timeNs,
+        executed: () => this.#driver.tip(),
+        onFinal: (block) => this.#onFinal(block),
+        log: this.#log,
+      },
+      tip,
+    );
   }
 
   async start(): Promise<void> {
@@ -279,25 +281,9 @@ class CometbftNode {
     this.#timer.unref();
   }
 
-  /**
-   * Heights between the newest header and the tip are told once their headers are here. After a snapshot
-   * the first header is of the height after it.
-   */
-  #resume(tip: EngineTip): void {
-    const first = this.#chain.firstBody();
-    const before = first > 0n ? first - 1n : tip.height;
-    const header = this.#chain.headerHeight();
-    const height = header > before ? header : before;
-    if (height === 0n) return;
-    const block = this.#chain.block(height);
-    this.#final = { height, timeNs: block?.timeNs ?? tip.timeNs };
-    this.#finalTip = this.#tipAt(height, tip);
-  }
-
   #onRestored(tip: EngineTip): void {
     this.#driver.restored(tip);
-    this.#final = { height: tip.height, timeNs: tip.timeNs };
-    this.#finalTip = tip;
+    this.#final.restored(tip);
   }
 
   /** What the engine must keep: for evidence, and for whoever takes an older snapshot and then follows. */
@@ -309,13 +295,6 @@ class CometbftNode {
     const lowest = height - kept + 1n;
     const retained = lowest < oldest ? lowest : oldest;
     return retained > 0n ? retained : 0n;
-  }
-
-  /** `tip` as it was at a height below, as far as anybody asks. */
-  #tipAt(height: bigint, tip: EngineTip): EngineTip {
-    if (height === tip.height) return tip;
-    const lastValidators = this.#chain.validatorsAt(height) ?? tip.lastValidators;
-    return { ...tip, height, lastValidators };
   }
 
   #clockNs(): bigint {
@@ -352,9 +331,8 @@ class CometbftNode {
   }
 
   async #persist(committed: CommittedBlock): Promise<void> {
-    const { block, outcomes, tip } = committed;
-    const { height, timeNs, proposer, txs } = block;
-    const header = await this.#headerInTime(committed);
+    const { height, txs } = committed.block;
+    const header = await this.#final.headerInTime(committed);
     const { blocksKept } = this.#settings;
     const retainHeight = blocksKept === 0 ? 0n : height - BigInt(blocksKept) + 1n;
     await this.#chain.commitBlock(committed, { header, retainHeight });
@@ -364,39 +342,10 @@ class CometbftNode {
       this.#mempool.release(name);
       this.#gateway.settle(name);
     }
-    if (this.#final.height + 1n === height && header !== undefined)
-      this.#publish({ height, timeNs, proposer, txs, outcomes, tip, header });
-    else this.#tend();
+    if (!this.#final.onCommitted(committed, header)) this.#tend();
   }
 
-  /** Undefined while the engine plays old blocks: its RPC opens only afterwards. */
-  async #headerInTime(committed: CommittedBlock): Promise<EngineHeader | undefined> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), HEADER_MS_MAX);
-    });
-    const { block, hash: blockId, parentAppHash, tip } = committed;
-    const { lastValidators: validators, validators: nextValidators } = tip;
-    const fetched = this.#headers
-      .fetch({ height: block.height, blockId, parentAppHash, validators, nextValidators })
-      .catch(() => undefined);
-    const verdict = await Promise.race([fetched, late]);
-    clearTimeout(timer);
-    return verdict?.ok === true ? verdict.encoded : undefined;
-  }
-
-  #publish(final: {
-    readonly height: bigint;
-    readonly timeNs: bigint;
-    readonly proposer: Bytes;
-    readonly txs: readonly Bytes[];
-    readonly outcomes: readonly Outcome[];
-    readonly tip: EngineTip;
-    readonly header: EngineHeader;
-  }): void {
-    const { height, timeNs, proposer, txs, outcomes, tip, header } = final;
-    this.#final = { height, timeNs };
-    this.#finalTip = tip;
+  #onFinal({ height, timeNs, proposer, txs, outcomes, header }: FinalEngineBlock): void {
     // Every node says so by itself, whether or not it is its turn.
     const missing = this.#missingVersion(height + 1n);
     if (missing !== undefined) this.#halt(missing);
@@ -411,7 +360,7 @@ class CometbftNode {
       await this.#watchRoom();
       if (this.#isHeld()) return;
       try {
-        await this.#fetchMissing();
+        await this.#final.catchUp();
         await this.#watch.tend(peersConnected(this.#options.peers));
         await this.#gateway.resend(
           (tx) => this.#driver.checkAhead(tx),
@@ -423,42 +372,8 @@ class CometbftNode {
     });
   }
 
-  async #fetchMissing(): Promise<void> {
-    for (;;) {
-      const tip = this.#driver.tip();
-      const height = this.#final.height + 1n;
-      const block = this.#chain.block(height);
-      if (tip === undefined || tip.height < height || block === undefined) return;
-      let header = this.#chain.header(height);
-      if (header === undefined) {
-        // oxlint-disable-next-line no-await-in-loop -- in order of height
-        header = await this.#fetchHeader(block, tip);
-        if (header === undefined) return;
-        // oxlint-disable-next-line no-await-in-loop -- in order of height
-        await this.#chain.putHeader(height, header);
-      }
-      this.#publish({ ...block, header, tip: this.#tipAt(height, tip) });
-    }
-  }
-
-  async #fetchHeader(block: EngineBlock, tip: EngineTip): Promise<EngineHeader | undefined> {
-    const { height } = block;
-    const at = this.#tipAt(height, tip);
-    const nextValidators =
-      height === tip.height ? tip.validators : this.#tipAt(height + 1n, tip).lastValidators;
-    const validators = at.lastValidators;
-    const verdict = await this.#headers.fetch({ ...block, validators, nextValidators });
-    if (verdict.ok) return verdict.encoded;
-    this.#log({ level: 'error', event: 'engineHeaderRefused', height, code: verdict.code });
-    return undefined;
-  }
-
-  #header(height: bigint): EngineHeader | undefined {
-    return height > this.#final.height ? undefined : this.#chain.header(height);
-  }
-
   #block(height: bigint): ServedBlock | undefined {
-    const header = this.#header(height);
+    const header = this.#final.header(height);
     const block = header === undefined ? undefined : this.#chain.block(height);
     if (header === undefined || block === undefined) return undefined;
     const { engineTxs, txs } = block;
@@ -497,27 +412,27 @@ class CometbftNode {
       secretKey: consensusSeed,
       application: this.#application,
       finalBlocks: this.#finalBlocks,
-      height: () => this.#final.height,
-      headerAt: (height) => this.#header(height),
+      height: () => this.#final.latest().height,
+      headerAt: (height) => this.#final.header(height),
     });
     return {
       ...answers,
       submit: (tx, source = 'local') => submit(tx, source),
-      block: (height) => this.#block(height === 'latest' ? this.#final.height : height),
+      block: (height) => this.#block(height === 'latest' ? this.#final.latest().height : height),
       firstBlock: () => this.#chain.firstBody(),
       relayToEngine: (request) => relayToEngine(this.#rpc, request),
-      latest: () => this.#final,
-      lastValidators: () => lightSetOf(this.#finalTip),
+      latest: () => this.#final.latest(),
+      lastValidators: () => lightSetOf(this.#final.tip()),
       clockNs: () => this.#clockNs(),
       status: () => {
-        const { validators } = this.#finalTip.validators;
-        const { height } = this.#final;
+        const { validators } = this.#final.tip().validators;
+        const { height } = this.#final.latest();
         return {
           chainId: genesis.chainId,
           key,
           role: validators.some((each) => equalBytes(each.key, key)) ? 'validator' : 'observer',
           height,
-          appHash: this.#finalTip.appHash,
+          appHash: this.#final.tip().appHash,
           view: 0n,
           // The engine tells nobody whose turn is next: who made the last block is what is known.
           primary: this.#chain.block(height)?.proposer ?? new Uint8Array(32),
