@@ -42,6 +42,7 @@ type NextStep =
   | 'holder'
   | 'receipt'
   | 'done'
+  | 'tomorrow'
   | 'update';
 
 const NEXT: Record<NextStep, Sentence> = {
@@ -116,6 +117,10 @@ const NEXT: Record<NextStep, Sentence> = {
   holder: {
     en: 'Ask the person who holds that right to do it.',
     zh: '请由有此权限的人来做。',
+  },
+  tomorrow: {
+    en: 'Report it again after a day, if it is still so.',
+    zh: '如果情况依旧，请一天后再报告。',
   },
   receipt: {
     en: 'Look at its receipt before you send anything again.',
@@ -553,7 +558,22 @@ const REJECTION: Record<RejectionCode, Row> = {
   marksRepeated: ['A mark is stated twice.', '标记重复。', 'input'],
   alreadyAnswered: ['The record was answered already.', '该病历已签收或已提出异议。', 'done'],
   storeNotNamed: ['The record does not name this store.', '病历没有指定该存储方。', 'update'],
+  auditorNotAllowed: [
+    'Only operators whose stores keep the record report on its copies.',
+    '只有保存该病历的存储运营方才能报告其副本。',
+    'input',
+  ],
   findingKnown: ['That finding is on chain already.', '该结果已在链上。', 'done'],
+  findingTooSoon: [
+    'This operator reported a loss of this copy less than a day ago.',
+    '该运营方在一天之内已报告过此副本丢失。',
+    'tomorrow',
+  ],
+  nothingToRestore: [
+    'No loss of this copy was reported that this could answer.',
+    '没有可以对应的副本丢失报告。',
+    'done',
+  ],
   grantExists: ['This grant is on chain already.', '该授权已在链上。', 'done'],
   grantUnknown: ['The chain knows no such grant.', '链上没有该授权。', 'input'],
   tagUsed: ['A tag of the grant was used before.', '授权的标记曾被使用。', 'retry'],

@@ -33,6 +33,7 @@ import {
   hospitals,
   introduce,
   nodes,
+  person,
   recordIdOf,
   recordTx,
   regulator,
@@ -49,7 +50,8 @@ const file = new URL('vectors/formats.json', import.meta.url);
 const stroke = visit('stroke', 'hospital-a');
 const { grantId } = grantBody('g');
 const renewed = signerOf('renewed');
-introduce(renewed);
+const auditor = person('node@store-two', 'node', 'store-two', 'operator-two');
+introduce(renewed, auditor.signer);
 const firstRecord = { visit: stroke, name: 'ct' } as const;
 const record = recordIdOf(firstRecord);
 const correction = { visit: stroke, name: 'ct, corrected', number: 1, amends: record } as const;
@@ -90,7 +92,7 @@ const transactions: Readonly<Record<TransactionBody['type'], Bytes>> = {
   amendRecord: recordTx(correction),
   acknowledgeRecord: tx(stroke.signer, { type: 'acknowledgeRecord', record }),
   objectRecord: tx(stroke.signer, { type: 'objectRecord', record: amended, reason: 'unreadable' }),
-  reportStorage: tx(nodes['hospital-b'].signer, {
+  reportStorage: tx(auditor.signer, {
     type: 'reportStorage',
     record,
     store: stores[0].id,
@@ -122,6 +124,11 @@ const transactions: Readonly<Record<TransactionBody['type'], Bytes>> = {
   approveValidators: tx(consensusSigner('a'), approval(changeTo(five))),
 };
 
+const enrolAuditor = tx(regulator.signer, {
+  type: 'enrolMember',
+  kind: 'member',
+  member: auditor.member,
+});
 const furtherApprovals = ['b', 'c', 'e'].map((each) =>
   tx(consensusSigner(each), approval(changeTo(five))),
 );
@@ -136,7 +143,7 @@ function idOf(bytes: Bytes): string {
 function compute(): unknown {
   const chain = new Chain();
   const blocks = [
-    [transactions.enrolMember, transactions.issueRecord, transactions.grantAccess],
+    [enrolAuditor, transactions.enrolMember, transactions.issueRecord, transactions.grantAccess],
     [acknowledged, acknowledgedToo, transactions.publishNodeKey, transactions.rotateKey],
     [transactions.recordAccess, transactions.amendRecord, transactions.requestAccess],
     [transactions.objectRecord, transactions.reportStorage, transactions.acknowledgeRecord],
@@ -163,6 +170,7 @@ function compute(): unknown {
       status: answer('status', new Uint8Array(0)),
       member: answer('state', stateKeys.member(hospitals['hospital-a'].id)),
       record: answer('state', stateKeys.record(record)),
+      storage: answer('state', stateKeys.storage(record, stores[0].id)),
       grant: answer('state', stateKeys.grant(grantId)),
       validators: answer('state', stateKeys.validators()),
       nothing: answer('state', bytesOf('nothing')),

@@ -1,7 +1,17 @@
-import { describe } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { type Bytes, toHex } from '@yilian/crypto/bytes';
 import { toRecordId } from '@yilian/crypto/ids';
+import { parseStateAnswer } from '../src/answers.ts';
+import {
+  type StorageFinding,
+  parseCopyFindings,
+} from '../src/contracts/records/storage-finding.ts';
+import type { MemberId } from '../src/ids.ts';
+import { stateKeys } from '../src/state.ts';
 import type { TransactionBody } from '../src/transaction.ts';
 import {
+  Chain,
+  type Person,
   bytesOf,
   doctors,
   epochKeyOf,
@@ -347,51 +357,164 @@ const answerRows: readonly RuleRow[] = [
   },
 ];
 
-function report(store = stores[0].id, finding: 'missing' | 'altered' = 'missing'): TransactionBody {
-  return { type: 'reportStorage', record: firstId, store, finding };
+/** The node of whoever runs a store: in the genesis of these tests stores have none. */
+const auditors = [
+  person('node@store-one', 'node', 'store-one', 'operator-one'),
+  person('node@store-two', 'node', 'store-two', 'operator-two'),
+] as const;
+const otherOperator = person('node-3', 'node', 'store-one', 'operator-three');
+introduce(...auditors.map(({ signer }) => signer), otherOperator.signer);
+const enrolAuditors = [...auditors, otherOperator].map(({ signer, member }) => {
+  introduce(signer);
+  return tx(regulator.signer, { type: 'enrolMember', kind: 'member', member });
+});
+const audited = [issueFirst(), ...enrolAuditors];
+const DAY = 86_400;
+
+function report(
+  auditor: Person,
+  finding: StorageFinding = 'missing',
+  store: MemberId = stores[0].id,
+): Bytes {
+  return tx(auditor.signer, { type: 'reportStorage', record: firstId, store, finding });
 }
 
 const reportStorageRows: readonly RuleRow[] = [
   {
     rule: 'RS-1',
-    why: 'a node reports what its audit found',
-    before: [[issueFirst()]],
-    transaction: () => tx(nodes['hospital-c'].signer, report()),
+    why: 'a node reports what the audit of its own store found',
+    before: [audited],
+    transaction: () => report(auditors[0]),
     expected: 'ok',
   },
   {
     rule: 'RS-1',
     why: 'a doctor reports nothing',
-    before: [[issueFirst()]],
-    transaction: () => tx(doctor.signer, report()),
+    before: [audited],
+    transaction: () =>
+      tx(doctor.signer, {
+        type: 'reportStorage',
+        record: firstId,
+        store: stores[0].id,
+        finding: 'missing',
+      }),
     expected: 'roleNotAllowed',
+  },
+  {
+    rule: 'RS-1',
+    why: 'a suspended node reports nothing',
+    before: [audited, [tx(regulator.signer, suspend(auditors[1].id))]],
+    transaction: () => report(auditors[1]),
+    expected: 'senderSuspended',
   },
   {
     rule: 'RS-2',
     why: 'of nothing unknown',
-    transaction: () => tx(nodes['hospital-c'].signer, report()),
+    before: [enrolAuditors],
+    transaction: () => report(auditors[0]),
     expected: 'recordUnknown',
   },
   {
     rule: 'RS-3',
     why: 'not of a store that never attested',
-    before: [[issueFirst()]],
-    transaction: () => tx(nodes['hospital-c'].signer, report(sameOperator.id)),
+    before: [audited],
+    transaction: () => report(auditors[0], 'missing', sameOperator.id),
     expected: 'storeNotNamed',
   },
   {
     rule: 'RS-4',
-    why: 'not the same again',
-    before: [[issueFirst()], [tx(nodes['hospital-c'].signer, report())]],
-    transaction: () => tx(nodes['hospital-d'].signer, report()),
-    expected: 'findingKnown',
+    why: 'the operator of the other copy reports',
+    before: [audited],
+    transaction: () => report(auditors[1]),
+    expected: 'ok',
   },
   {
     rule: 'RS-4',
-    why: 'another finding is news',
-    before: [[issueFirst()], [tx(nodes['hospital-c'].signer, report())]],
-    transaction: () => tx(nodes['hospital-d'].signer, report(stores[0].id, 'altered')),
+    why: 'a hospital without a copy cannot know and says nothing',
+    before: [audited],
+    transaction: () => report(nodes['hospital-c']),
+    expected: 'auditorNotAllowed',
+  },
+  {
+    rule: 'RS-4',
+    why: 'the name of the institution without the operator is not enough',
+    before: [audited],
+    transaction: () => report(otherOperator),
+    expected: 'auditorNotAllowed',
+  },
+  {
+    rule: 'RS-5',
+    why: 'not the same again',
+    before: [audited, [report(auditors[0])]],
+    wait: 2 * DAY,
+    transaction: () => report(auditors[0]),
+    expected: 'findingKnown',
+  },
+  {
+    rule: 'RS-5',
+    why: 'each auditor has a word of its own',
+    before: [audited, [report(auditors[0])]],
+    transaction: () => report(auditors[1]),
     expected: 'ok',
+  },
+  {
+    rule: 'RS-5',
+    why: 'another finding is news',
+    before: [audited, [report(auditors[0])]],
+    wait: DAY,
+    transaction: () => report(auditors[0], 'altered'),
+    expected: 'ok',
+  },
+  {
+    rule: 'RS-6',
+    why: 'a liar that takes its word back and says it again waits for a day',
+    before: [audited, [report(auditors[1])], [report(auditors[1], 'restored')]],
+    wait: DAY - 10,
+    transaction: () => report(auditors[1]),
+    expected: 'findingTooSoon',
+  },
+  {
+    rule: 'RS-6',
+    why: 'a second loss after a day is reported',
+    before: [audited, [report(auditors[1])], [report(auditors[1], 'restored')]],
+    wait: DAY,
+    transaction: () => report(auditors[1]),
+    expected: 'ok',
+  },
+  {
+    rule: 'RS-7',
+    why: 'after its own loss an auditor says that it is there again, at once',
+    before: [audited, [report(auditors[1], 'altered')]],
+    transaction: () => report(auditors[1], 'restored'),
+    expected: 'ok',
+  },
+  {
+    rule: 'RS-7',
+    why: 'nothing is restored that nobody missed',
+    before: [audited],
+    transaction: () => report(auditors[0], 'restored'),
+    expected: 'nothingToRestore',
+  },
+  {
+    rule: 'RS-7',
+    why: 'a store answers whoever says that it lost something',
+    before: [audited, [report(auditors[1])]],
+    transaction: () => report(auditors[0], 'restored'),
+    expected: 'ok',
+  },
+  {
+    rule: 'RS-7',
+    why: 'it answers once',
+    before: [audited, [report(auditors[1])], [report(auditors[0], 'restored')]],
+    transaction: () => report(auditors[0], 'restored'),
+    expected: 'nothingToRestore',
+  },
+  {
+    rule: 'RS-7',
+    why: 'nobody answers for another store',
+    before: [audited, [report(auditors[0])]],
+    transaction: () => report(auditors[1], 'restored'),
+    expected: 'nothingToRestore',
   },
 ];
 
@@ -399,3 +522,25 @@ describe('issueRecord', () => runRuleTable(issueRecordRows));
 describe('amendRecord', () => runRuleTable(amendRecordRows));
 describe('acknowledgeRecord and objectRecord', () => runRuleTable(answerRows));
 describe('reportStorage', () => runRuleTable(reportStorageRows));
+
+test('RS-5 no word replaces another: of a store stands what it says and what others say of it', () => {
+  const chain = new Chain();
+  chain.codes(...audited);
+  chain.codes(report(auditors[1], 'altered'));
+  chain.codes(report(auditors[0], 'restored'));
+  const result = chain.ledger.query({
+    path: 'state',
+    key: stateKeys.storage(firstId, stores[0].id),
+    height: 0n,
+    prove: true,
+  });
+  if (!result.ok) throw new Error(result.code);
+  const { value } = parseStateAnswer(result.value);
+  if (value === null) throw new Error('there are findings');
+  expect(
+    parseCopyFindings(value).map(({ auditor, finding }) => [toHex(auditor), finding]),
+  ).toEqual([
+    [toHex(stores[1].id), 'altered'],
+    [toHex(stores[0].id), 'restored'],
+  ]);
+});
