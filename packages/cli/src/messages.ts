@@ -111,6 +111,22 @@ const MESSAGES = {
     en: 'handle for a request (give it to the doctor):',
     zh: '请求地址（交给医生）：',
   },
+  'copy.lost': { en: '! {institution} lost its copy', zh: '! {institution} 的副本已丢失' },
+  'copy.reported': {
+    en: '! the copy of {institution} is said to be lost; "yilian repair" looks and mends',
+    zh: '! 有报告称 {institution} 的副本丢失；可用 yilian repair 检查并恢复',
+  },
+  'copy.disputed': {
+    en: '? the copy of {institution} is said to be lost, which it denies; "yilian repair" looks',
+    zh: '? 有报告称 {institution} 的副本丢失，该机构否认；可用 yilian repair 检查',
+  },
+  'copy.restored': {
+    en: 'the copy of {institution} is there again',
+    zh: '{institution} 的副本已恢复',
+  },
+  'word.restored': { en: '{auditor}, {at}: there again, whole', zh: '{auditor}，{at}：已完整恢复' },
+  'word.missing': { en: '{auditor}, {at}: not there', zh: '{auditor}，{at}：不存在' },
+  'word.altered': { en: '{auditor}, {at}: altered', zh: '{auditor}，{at}：已被改动' },
   issued: {
     en: 'record {record} is on chain (block {height})',
     zh: '病历 {record} 已上链（区块 {height}）',

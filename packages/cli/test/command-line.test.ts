@@ -256,6 +256,11 @@ describe('a referral by commands alone', () => {
     const fromOther = await done(['repair', '--as', 'chen', '--record', record]);
     expect(outcomesOf(fromOther).sort()).toEqual(['repaired', 'unneeded']);
     expect(storedFiles()).toHaveLength(2);
+    // The stores say on chain what they found, at their next round; each copy is listed with it.
+    const listed = await done(['records', '--as', 'li']);
+    expect(listed.json['records']).toMatchObject([
+      { record, copies: [{ state: expect.any(String) }, { state: expect.any(String) }] },
+    ]);
 
     const handle = await done(['handle', '--as', 'li']);
     await done([

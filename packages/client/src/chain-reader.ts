@@ -10,6 +10,7 @@ import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 import type { Member, MemberStatus } from '@yilian/ledger/contracts/members/member';
 import type { NodeKeys } from '@yilian/ledger/contracts/members/node-keys';
 import type { LedgerRecord, VisitEntry } from '@yilian/ledger/contracts/records/record';
+import type { CopyFinding } from '@yilian/ledger/contracts/records/storage-finding';
 import type { GenesisState } from '@yilian/ledger/genesis';
 import type { MemberId, PatientCommitment, TransactionId } from '@yilian/ledger/ids';
 import type { GrantId, RecordId } from '@yilian/crypto/ids';
@@ -79,6 +80,12 @@ export interface ChainReader {
   /** The grant that carries this tag. */
   grantOfTag(tag: Bytes, options?: ReadOptions): Promise<GrantId | undefined>;
   record(id: RecordId, options?: ReadOptions): Promise<LedgerRecord | undefined>;
+  /** What auditors last said of the record's copy at a store; most copies have none. */
+  copyFindings(
+    id: RecordId,
+    store: MemberId,
+    options?: ReadOptions,
+  ): Promise<readonly CopyFinding[]>;
   visitEntry(pid: Bytes, number: number, options?: ReadOptions): Promise<VisitEntry | undefined>;
   /** Undefined while it is not final. */
   transaction(

@@ -12,8 +12,9 @@ import type { MemberId } from '@yilian/ledger/ids';
 import type { GrantId, RecordId } from '@yilian/crypto/ids';
 import { encodeHandle, type Handle } from './access-request.ts';
 import { exportAuthority } from './agent.ts';
-import type { ChainReader, FinalTransaction } from './chain-reader.ts';
+import type { ChainReader, FinalTransaction, ReadOptions } from './chain-reader.ts';
 import { enrolPatient } from './enrolment.ts';
+import { copiesOf, type CopyStatus } from './copy-status.ts';
 import { ClientError } from './failure.ts';
 import { createGrantScopes, type GrantScope } from './grant-scope.ts';
 import { grantLabels, type MadeGrantResult, narrowOwnGrant, revokeOwnGrant } from './granting.ts';
@@ -97,6 +98,8 @@ export interface Patient {
   openRecord(recordId: RecordId): Promise<OpenRecord>;
   /** Repairs the stores that lost an own record, from each other or from a sealed copy. */
   repairRecord(recordId: RecordId, copy?: Blob): Promise<readonly StoreRepair[]>;
+  /** What audits said of the copies of an own record: which store lost it, and whether it has it again. */
+  copiesOf(recordId: RecordId, options?: ReadOptions): Promise<readonly CopyStatus[]>;
   /** Own records that carry a keyword, found on this device alone. */
   search(keyword: Keyword): Promise<readonly OwnRecord[]>;
   /** Opens every slot she can and names those that give another key. */
@@ -210,6 +213,10 @@ export function createPatient(
       openOwnRecord(network, reader, secrets, await findOwnRecord(reader, visits(), recordId)),
     repairRecord: async (recordId, copy) =>
       repairOwnRecord(network, reader, await findOwnRecord(reader, visits(), recordId), copy),
+    copiesOf: async (recordId, options) => {
+      const { ledgerRecord } = await findOwnRecord(reader, visits(), recordId);
+      return copiesOf(reader, ledgerRecord, options);
+    },
     search: async (keyword) => {
       const found: OwnRecord[] = [];
       for (const visit of visits())

@@ -15,6 +15,7 @@ import { parsePatient } from '@yilian/ledger/contracts/members/patient';
 import { parseRecord, parseVisitEntry } from '@yilian/ledger/contracts/records/record';
 import { type MemberId, toMemberId } from '@yilian/ledger/ids';
 import { toGrantId } from '@yilian/crypto/ids';
+import { parseCopyFindings } from '@yilian/ledger/contracts/records/storage-finding';
 import { parseSettings } from '@yilian/ledger/settings';
 import { type KeyHash, stateKeys } from '@yilian/ledger/state';
 import { createCertificateReader } from './certificate-reader.ts';
@@ -79,6 +80,8 @@ export function createVerifiedReader(network: Network): VerifiedReader {
     grant: (id, options) => parsed(stateKeys.grant(id), parseGrant, options),
     grantOfTag: (tag, options) => parsed(stateKeys.tag(tag), toGrantId, options),
     record: (id, options) => parsed(stateKeys.record(id), parseRecord, options),
+    copyFindings: async (id, store, options) =>
+      (await parsed(stateKeys.storage(id, store), parseCopyFindings, options)) ?? [],
     visitEntry: (pid, number, options) =>
       parsed(stateKeys.visit(pid, number), parseVisitEntry, options),
     transaction: receipts.transaction,

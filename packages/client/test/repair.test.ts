@@ -39,7 +39,7 @@ let copy: Blob;
 function stores(): readonly [StoreOfRecord, StoreOfRecord] {
   const found = consortium.nodes.flatMap(({ institution, url, node }): StoreOfRecord[] => {
     const { store } = node.services;
-    const { repair } = node;
+    const repair = node.care?.repair ?? null;
     if (store === null || repair === null) return [];
     if (!record.stores.some((id) => equalBytes(id, store.member))) return [];
     const holding = store.objects.inventory.findByHeader(record.headerHash);
@@ -129,13 +129,14 @@ describe('a store repairs itself from the other operator', () => {
     rmSync(join(data, 'services'), { recursive: true });
     await consortium.startNode(institution);
     const running = consortium.nodes.find((each) => each.institution === institution)?.node;
-    if (running?.repair === null || running?.repair === undefined)
+    const care = running?.care;
+    if (running === undefined || care === undefined || care === null)
       throw new Error('it runs a store');
     const tip = running.services.chain.tip();
-    await running.repair.tend(tip);
-    expect(running.repair.counts().missing).toBe(1);
-    await running.repair.round();
-    expect(running.repair.counts().missing).toBe(0);
+    await care.repair.tend(tip);
+    expect(care.repair.counts().missing).toBe(1);
+    await care.repair.round();
+    expect(care.repair.counts().missing).toBe(0);
     expect(readFileSync(file).equals(good)).toBe(true);
   });
 

@@ -537,10 +537,10 @@ test('RS-5 no word replaces another: of a store stands what it says and what oth
   if (!result.ok) throw new Error(result.code);
   const { value } = parseStateAnswer(result.value);
   if (value === null) throw new Error('there are findings');
-  expect(
-    parseCopyFindings(value).map(({ auditor, finding }) => [toHex(auditor), finding]),
-  ).toEqual([
-    [toHex(stores[1].id), 'altered'],
-    [toHex(stores[0].id), 'restored'],
-  ]);
+  expect(parseCopyFindings(value).map(({ auditor, finding }) => [toHex(auditor), finding])).toEqual(
+    [
+      [toHex(stores[1].id), 'altered'],
+      [toHex(stores[0].id), 'restored'],
+    ],
+  );
 });

@@ -61,7 +61,7 @@ import { type CopyPlace, createCopySource } from './stores/copy-source.ts';
 import { openFileObjectStore } from './stores/file-object-store.ts';
 import { createObjectHoldings } from './stores/object-holdings.ts';
 import { openObjectInventory } from './stores/object-inventory.ts';
-import { type ObjectRepair, createObjectRepair } from './stores/object-repair.ts';
+import { type ObjectCare, createObjectCare, measureObjects } from './stores/object-care.ts';
 import { openWhenReachable } from './stores/reachable-object-store.ts';
 import { openS3ObjectStore } from './stores/s3-object-store.ts';
 import type { S3Settings } from './stores/s3-settings.ts';
@@ -105,7 +105,7 @@ export interface YilianNode {
   /** Present on the regulator's node. */
   readonly registration: RegistrationService | null;
   /** Present where a store is run. */
-  readonly repair: ObjectRepair | null;
+  readonly care: ObjectCare | null;
   /** Resolves when the services have done what the last final block asked of them. */
   settle(): Promise<void>;
   /** HTTP first (what runs may end), then services, then ordering and disks. */
@@ -395,17 +395,22 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
           inventory: openObjectInventory(createShelf(store, 'objects')),
           verify: verifyObject,
         });
-  const repair: ObjectRepair | null =
+  const care: ObjectCare | null =
     storeSigner === null || objects === null
       ? null
-      : createObjectRepair({
+      : createObjectCare({
           context,
           chain,
           clock,
           holdings: objects,
           sources: copies.map((place) => createCopySource({ context, place, signer, clock })),
           store: deriveMemberId(context, storeSigner.key),
+          signer,
+          sender,
+          verify: verifyObject,
+          shelf: (name) => createShelf(store, name),
           onEvent: (event) => logger.warn(event),
+          onError,
         });
 
   const services: NodeServices = {
@@ -468,35 +473,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   metrics.gauge('checkpoint_height', 'Height of the latest checkpoint of the regulator', () =>
     Number(checkpoints.height()),
   );
-  if (repair !== null && objects !== null) {
-    const { inventory } = objects;
-    metrics.gauge('store_objects', 'Objects that this store has', () => inventory.count('held'));
-    metrics.gauge(
-      'store_objects_missing',
-      'Objects that this store attested, or that the chain says it keeps, and has not',
-      () => repair.counts().missing,
-    );
-    metrics.gauge(
-      'store_objects_damaged',
-      'Objects that are not what this store attested',
-      () => repair.counts().damaged,
-    );
-    metrics.gauge(
-      'store_objects_repaired',
-      'Objects that were repaired from another operator since the start',
-      () => repair.counts().repaired,
-    );
-    metrics.gauge(
-      'store_copies_refused',
-      'Copies offered by other operators that were not what the chain says, since the start',
-      () => repair.counts().refusedCopies,
-    );
-    metrics.gauge(
-      'store_audits_failed',
-      'Rounds in which what lies behind the store did not answer, since the start',
-      () => repair.counts().failedAudits,
-    );
-  }
+  if (care !== null && objects !== null) measureObjects(metrics, objects, care);
   metrics.gauge('search_tasks', 'Search tasks that wait or run', () => pool.pending());
 
   const http = await createHttpServer({
@@ -525,7 +502,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
       await attempt(() => blobs.tend(block));
       await attempt(() => index.tend(block));
       await attempt(keepValidators);
-      if (repair !== null) await attempt(() => repair.tend(block));
+      if (care !== null) await attempt(() => care.repair.tend(block));
       await attempt(() => checkpoints.onBlock());
       await attempt(() => Promise.resolve(certificates.onBlock(block)));
       if (services.reEncryption.isDue(block)) await attempt(() => services.reEncryption.tend());
@@ -537,7 +514,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     void tendClock();
     void attempt(() => services.reEncryption.tend());
     void attempt(() => queryManager.tend());
-    if (repair !== null) void attempt(() => repair.round());
+    if (care !== null) void attempt(() => care.round());
   }, TEND_INTERVAL_MS);
   timer.unref();
   // Publishing today's key needs a running chain, so nobody waits for it here.
@@ -552,7 +529,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     http,
     metrics,
     registration,
-    repair,
+    care,
     settle: async () => {
       await work;
       await reporter.settle();
@@ -562,7 +539,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
         clearInterval(timer);
         await http.stop();
         unsubscribe();
-        await repair?.stop();
+        await care?.stop();
         await work;
         await objects?.close();
         await pool.close();

@@ -5,6 +5,7 @@ import { parseBundle } from '@yilian/client/content/fhir-bundle';
 import { clinicalClassesOf } from '@yilian/client/content/clinical-record';
 import { splitBundle } from '@yilian/client/content/split-bundle';
 import { ClientError } from '@yilian/client/failure';
+import type { CopyState } from '@yilian/client/copy-status';
 import { parseKeyword } from '@yilian/client/patient';
 import { replaceFile } from '@yilian/client/platform/node-platform';
 import { type OpenRecord, readSection } from '@yilian/client/record-opening';
@@ -13,6 +14,7 @@ import { admitVisit } from '@yilian/client/visit-package';
 import { visitOfPackage } from '@yilian/client/visit-for-writing';
 import { toHex } from '@yilian/crypto/bytes';
 import { OBJECTION_REASONS } from '@yilian/ledger/contracts/records/objection';
+import type { StorageFinding } from '@yilian/ledger/contracts/records/storage-finding';
 import { type RecordId, toGrantId, toRecordId } from '@yilian/crypto/ids';
 import { type Command, type Options, parseHex } from '../command.ts';
 import { EXIT, UsageError } from '../exit-code.ts';
@@ -148,6 +150,40 @@ function recordIdOf(text: string): RecordId {
   return toRecordId(parseHex(text, 32, 'a record id'));
 }
 
+interface ListedCopy {
+  readonly institution: string;
+  readonly state: CopyState;
+  readonly words: readonly {
+    readonly institution: string;
+    readonly finding: StorageFinding;
+    readonly at: string;
+  }[];
+}
+
+interface ListedRecord {
+  readonly record: string;
+  readonly hospital: string;
+  readonly month: string;
+  readonly issuedAt: string;
+  readonly answer: string;
+  readonly copies: readonly ListedCopy[];
+}
+
+function isoTime(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}
+
+/** Nothing of a copy of which nobody ever said that it was lost. */
+function describeCopy(session: Session, { institution, state, words }: ListedCopy): string[] {
+  if (state === 'attested') return [];
+  const told = words.map((word) =>
+    session.say(`word.${word.finding}`, { auditor: word.institution, at: word.at }),
+  );
+  return [session.say(`copy.${state}`, { institution }), ...told].map((line, position) =>
+    position === 0 ? `  ${line}` : `    ${line}`,
+  );
+}
+
 const records: Command = {
   name: 'records',
   usage: 'records',
@@ -155,20 +191,32 @@ const records: Command = {
   options: {},
   run: async (session) => {
     const patient = await session.patient();
-    const list = (await patient.listRecords()).map(
-      ({ visit: { hospital, month }, ledgerRecord }) => ({
+    const list: ListedRecord[] = [];
+    for (const { visit: visited, ledgerRecord } of await patient.listRecords())
+      list.push({
         record: toHex(ledgerRecord.id),
-        hospital,
-        month,
-        issuedAt: new Date(ledgerRecord.issuedAt * 1000).toISOString(),
+        hospital: visited.hospital,
+        month: visited.month,
+        issuedAt: isoTime(ledgerRecord.issuedAt),
         answer: ledgerRecord.answer.kind,
-      }),
-    );
+        copies: (await patient.copiesOf(ledgerRecord.id)).map(({ institution, state, words }) => ({
+          institution,
+          state,
+          words: words.map((word) => ({
+            institution: word.institution,
+            finding: word.finding,
+            at: isoTime(word.time),
+          })),
+        })),
+      });
     session.answer(
       { records: list },
       list.length === 0
         ? [session.say('nothingFound')]
-        : list.map((each) => `${each.record} ${each.hospital} ${each.issuedAt} ${each.answer}`),
+        : list.flatMap((each) => [
+            `${each.record} ${each.hospital} ${each.issuedAt} ${each.answer}`,
+            ...each.copies.flatMap((copy) => describeCopy(session, copy)),
+          ]),
     );
     return EXIT.ok;
   },

@@ -189,7 +189,7 @@ export async function serveCiphertexts(
     return sendObject(reply, object, parseRange(request.headers.range, object.length));
   });
 
-  serveRaw(app, context, ROUTES.getStoredCopy, async (call, _request, reply) => {
+  serveRaw(app, context, ROUTES.getStoredCopy, async (call, request, reply) => {
     const signer = signerOf(call);
     if (services.store === null) throw new HttpProblem('serviceElsewhere');
     const { objects } = services.store;
@@ -199,6 +199,6 @@ export async function serveCiphertexts(
     const object = await fromStore(() => objects.openRecord(record));
     if (object === null) throw new HttpProblem('ciphertextUnknown');
     void reply.header(STORED_NAME_HEADER, object.name);
-    return sendObject(reply, object, null);
+    return sendObject(reply, object, parseRange(request.headers.range, object.length));
   });
 }

@@ -7,6 +7,7 @@ import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 import type { Member } from '@yilian/ledger/contracts/members/member';
 import type { NodeKeys } from '@yilian/ledger/contracts/members/node-keys';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
+import type { CopyFinding } from '@yilian/ledger/contracts/records/storage-finding';
 import type { LogLeaf } from '@yilian/ledger/log-leaf';
 import type { ParsedTransaction } from '@yilian/ledger/transaction-codec';
 
@@ -49,6 +50,8 @@ export interface ChainView {
   grant(grantId: Bytes): Grant | undefined;
   access(grantId: Bytes, number: number): AccessEvent | undefined;
   record(recordId: Bytes): LedgerRecord | undefined;
+  /** What auditors last said of a record's copy at a store. */
+  copyFindings(recordId: Bytes, store: Bytes): readonly CopyFinding[];
   nodeKeys(member: Bytes): NodeKeys;
   /** The day key A of an institution, when one is on chain. */
   epochKey(institution: string, epoch: number): Bytes | undefined;

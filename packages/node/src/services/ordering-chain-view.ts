@@ -11,6 +11,7 @@ import { parseGrant } from '@yilian/ledger/contracts/consent/grant';
 import { parseMember } from '@yilian/ledger/contracts/members/member';
 import { parseNodeKeys } from '@yilian/ledger/contracts/members/node-keys';
 import { parseRecord } from '@yilian/ledger/contracts/records/record';
+import { parseCopyFindings } from '@yilian/ledger/contracts/records/storage-finding';
 import { toMemberId } from '@yilian/ledger/ids';
 import { type LogLeaf, parseLogLeaf } from '@yilian/ledger/log-leaf';
 import { type KeyHash, stateKeys } from '@yilian/ledger/state';
@@ -99,6 +100,10 @@ export function createOrderingChainView(node: OrderingNode): ChainView {
     record: (recordId) => {
       const value = state(stateKeys.record(recordId));
       return value === undefined ? undefined : parseRecord(value);
+    },
+    copyFindings: (recordId, storeId) => {
+      const value = state(stateKeys.storage(recordId, storeId));
+      return value === undefined ? [] : parseCopyFindings(value);
     },
     nodeKeys: (id) => {
       const value = state(stateKeys.nodeKey(id));

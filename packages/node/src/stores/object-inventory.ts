@@ -13,6 +13,9 @@ import { type StoredName, parseStoredName } from './stored-head.ts';
 export const HOLDING_STATES = ['held', 'missing', 'damaged', 'erased'] as const;
 export type HoldingState = (typeof HOLDING_STATES)[number];
 
+/** What a look at a copy shows. */
+export type SeenCopy = 'held' | 'missing' | 'altered';
+
 /** How its name is known: from whoever had the object key, or only from another operator's word. */
 const ORIGINS = ['uploaded', 'copied'] as const;
 export type Origin = (typeof ORIGINS)[number];
@@ -46,6 +49,8 @@ export interface ObjectInventory {
   noteUnseen(recordId: RecordId): Promise<void>;
   forgetUnseen(recordId: RecordId): Promise<void>;
   count(state: HoldingState): number;
+  /** Told of each copy of a known record that is found lost, or there again. One listener. */
+  watch(listener: (recordId: RecordId, seen: SeenCopy) => void): void;
   /** Height up to which the chain was read. */
   cursor(): number;
   moveCursor(height: number): Promise<void>;
@@ -99,6 +104,7 @@ export function openObjectInventory(shelf: Shelf): ObjectInventory {
   const tally = (state: HoldingState, by: 1 | -1): void => {
     counts.set(state, (counts.get(state) ?? 0) + by);
   };
+  let tell: (recordId: RecordId, seen: SeenCopy) => void = () => undefined;
   const isBroken = (state: HoldingState): boolean => state === 'missing' || state === 'damaged';
 
   /** Entries whose name begins with this byte, in order: a 256th of all is in memory at a time. */
@@ -135,6 +141,12 @@ export function openObjectInventory(shelf: Shelf): ObjectInventory {
     tally(state, 1);
     if (isBroken(state)) brokenNames.add(name);
     else brokenNames.delete(name);
+    const { recordId } = holding;
+    if (recordId === null) return;
+    if (isBroken(state)) tell(recordId, state === 'missing' ? 'missing' : 'altered');
+    const wasLost =
+      (before !== undefined && isBroken(before.state)) || unseenIds.has(toHex(recordId));
+    if (state === 'held' && wasLost) tell(recordId, 'held');
   };
   /** The last change under way of each entry. */
   const changing = new Map<StoredName, Promise<void>>();
@@ -173,10 +185,14 @@ export function openObjectInventory(shelf: Shelf): ObjectInventory {
     noteUnseen: async (recordId) => {
       await shelf.put(place(UNSEEN, recordId), new Uint8Array(0));
       unseenIds.set(toHex(recordId), recordId);
+      tell(recordId, 'missing');
     },
     forgetUnseen: async (recordId) => {
       if (!unseenIds.delete(toHex(recordId))) return;
       await shelf.delete(place(UNSEEN, recordId));
+    },
+    watch: (listener) => {
+      tell = listener;
     },
     count: (state) => counts.get(state) ?? 0,
     cursor: () => {

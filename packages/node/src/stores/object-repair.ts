@@ -6,6 +6,7 @@
  */
 import { type Bytes, equalBytes, toHex } from '@yilian/crypto/bytes';
 import type { ChainContext } from '@yilian/crypto/context';
+import type { ReportStorage } from '@yilian/ledger/contracts/records/report-storage';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
 import { type RecordId, deriveRecordId } from '@yilian/crypto/ids';
 import type { Clock } from '../clock.ts';
@@ -54,6 +55,8 @@ export interface ObjectRepairOptions {
   /** Member id of this store. */
   readonly store: Bytes;
   readonly onEvent: (event: RepairEvent) => void;
+  /** Told of each accepted `reportStorage`, at least once. */
+  readonly onReport: (report: ReportStorage) => Promise<void>;
 }
 
 /** Of a round: at most 184,000 looks and 12 GB read a day, which what lies behind may charge for. */
@@ -85,7 +88,7 @@ async function* fromCopy(content: AsyncIterable<Bytes>): AsyncGenerator<Bytes> {
 }
 
 export function createObjectRepair(options: ObjectRepairOptions): ObjectRepair {
-  const { context, chain, clock, holdings, sources, store, onEvent } = options;
+  const { context, chain, clock, holdings, sources, store, onEvent, onReport } = options;
   const { inventory } = holdings;
   const stopping = new AbortController();
   const pauses = new Map<string, { readonly untilMs: number; readonly failures: number }>();
@@ -115,8 +118,9 @@ export function createObjectRepair(options: ObjectRepairOptions): ObjectRepair {
     let linked = 0;
     for (const { transaction, outcome } of block.transactions) {
       const { body } = transaction;
-      if (outcome !== 'ok' || (body.type !== 'issueRecord' && body.type !== 'amendRecord'))
-        continue;
+      if (outcome !== 'ok') continue;
+      if (body.type === 'reportStorage') await onReport(body);
+      if (body.type !== 'issueRecord' && body.type !== 'amendRecord') continue;
       await link(deriveRecordId(context, body.capsule.c));
       linked += 1;
     }

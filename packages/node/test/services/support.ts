@@ -11,6 +11,7 @@ import { publicKey, sign } from '@yilian/crypto/signature';
 import type { Grant } from '@yilian/ledger/contracts/consent/grant';
 import type { Member, Role } from '@yilian/ledger/contracts/members/member';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
+import type { CopyFinding } from '@yilian/ledger/contracts/records/storage-finding';
 import { deriveMemberId } from '@yilian/ledger/ids';
 import type { TransactionBody } from '@yilian/ledger/transaction';
 import {
@@ -82,6 +83,8 @@ export class ChainModel implements ChainView {
   readonly accesses = new Map<string, AccessEvent>();
   readonly records = new Map<string, LedgerRecord>();
   readonly transactions = new Map<string, FinalTransaction>();
+  /** By record and store, in hexadecimal. */
+  readonly findings = new Map<string, readonly CopyFinding[]>();
   readonly blocks: FinalBlockView[] = [];
   readonly published = new Map<string, { day: number; hpkeKey: Bytes }[]>();
   readonly epochKeys = new Map<string, Bytes>();
@@ -127,6 +130,10 @@ export class ChainModel implements ChainView {
   access(id: Bytes, number: number): AccessEvent | undefined {
     return this.accesses.get(`${toHex(id)}/${number}`);
   }
+  copyFindings(recordId: Bytes, store: Bytes): readonly CopyFinding[] {
+    return this.findings.get(toHex(recordId) + toHex(store)) ?? [];
+  }
+
   record(id: Bytes): LedgerRecord | undefined {
     return this.records.get(toHex(id));
   }
