@@ -51,6 +51,13 @@ const seeds = new Map(
   [0, 1, 2, 3, 4].map((index) => [toHex(addressOf(publicKey(seedOf(index)))), seedOf(index)]),
 );
 
+/** Of a validator of the recorded chain. */
+export function seedOfAddress(address: Uint8Array): Uint8Array {
+  const seed = seeds.get(toHex(address));
+  if (seed === undefined) throw new Error('a validator whose key is not known');
+  return seed;
+}
+
 const first = blockAt(1);
 export const genesis: Genesis = {
   chainId: recording.chainId,

@@ -1,6 +1,7 @@
 import { equalBytes, toHex } from '@yilian/crypto/bytes';
 import { publicKey, sign, verifySignature } from '@yilian/crypto/signature';
 import { expect, test } from 'vitest';
+import { voteSignBytes } from '../src/light/cometbft/commit.ts';
 import { cometHeaderHash } from '../src/light/cometbft/header.ts';
 import { createCometValidatorSet } from '../src/light/cometbft/validator-set.ts';
 import { advanceTo, compareWitness } from '../src/light/light-client.ts';
@@ -29,7 +30,9 @@ import {
   recording,
   REGULATOR,
   seedOf,
+  seedOfAddress,
 } from './comet-chain.ts';
+import { signWithTorsion } from '../../crypto/test/ed25519-cases.ts';
 
 const DAY = 86_400_000_000_000n;
 const TOP = blocks.length;
@@ -270,6 +273,78 @@ test('a signature that does not hold counts for nothing and spoils nothing', () 
     );
   expect(check(third, spoil(1))).toBe('ok');
   expect(check(third, spoil(2))).toBe('certificateInvalid');
+});
+
+/** The same votes, of some signers in the form that only CometBFT's own rule takes. */
+function oddly(block: CometBlock, isOdd: (position: number) => boolean): CometBlock {
+  const { header, commit } = block;
+  return withEntries(block, (entries) =>
+    entries.map((entry, position) => {
+      if (entry.kind === 'absent' || !isOdd(position)) return entry;
+      const message = voteSignBytes(header.chainId, commit, entry);
+      const signature = signWithTorsion(seedOfAddress(entry.address), message);
+      const { key: publicKey } = must(block.validators.validators[position]);
+      expect(verifySignature({ publicKey, message, signature })).toBe(false);
+      return { ...entry, signature };
+    }),
+  );
+}
+
+const allFour = recommit(fourth);
+const threeOfFour = recommit(fourth, { kinds: ['commit', 'commit', 'commit', 'absent'] });
+
+test('a vote that only ZIP-215 takes is passed over where the others suffice', () => {
+  let checked = 0;
+  const verdict = verifyLightBlock({
+    trusted: third,
+    block: lightBlock(oddly(allFour, (position) => position === 0)),
+    nowNs: NOW,
+    verifySignature: (claim) => {
+      checked++;
+      return verifySignature(claim);
+    },
+  });
+  expect(verdict.ok).toBe(true);
+  expect(checked).toBe(4);
+});
+
+test('one validator with odd signatures stops nobody: where the rest is short, the rule is the engine’s', () => {
+  for (const odd of [0, 1, 2])
+    expect(
+      check(
+        third,
+        oddly(threeOfFour, (position) => position === odd),
+      ),
+    ).toBe('ok');
+  expect(
+    check(
+      third,
+      oddly(threeOfFour, () => true),
+    ),
+  ).toBe('ok');
+});
+
+test('an odd signature under another key, over another block or changed afterwards counts nothing', () => {
+  const odd = oddly(threeOfFour, (position) => position === 0);
+  const [first_, ...rest] = odd.commit.entries;
+  if (first_ === undefined || first_.kind === 'absent') throw new Error('it voted');
+  const spoilt = (signature: Uint8Array): CometBlock =>
+    withEntries(odd, () => [{ ...first_, signature }, ...rest]);
+  const message = voteSignBytes(odd.header.chainId, odd.commit, first_);
+  expect(check(third, spoilt(signWithTorsion(seedOf('stranger'), message)))).toBe(
+    'certificateInvalid',
+  );
+  const otherwise = voteSignBytes('another', odd.commit, first_);
+  expect(check(third, spoilt(signWithTorsion(seedOfAddress(first_.address), otherwise)))).toBe(
+    'certificateInvalid',
+  );
+  expect(check(third, spoilt(flipped(first_.signature)))).toBe('certificateInvalid');
+  expect(check(third, spoilt(new Uint8Array(64)))).toBe('certificateInvalid');
+});
+
+test('LC-3 odd signatures count for the overlap, too, and only of those who made them', () => {
+  const odd = oddly(recommit(blockAt(changed + 3)), () => true);
+  expect(check(first, odd)).toBe('ok');
 });
 
 test('no more signatures are checked than are needed, and none without a quorum', () => {

@@ -116,6 +116,20 @@ export function verifySignature(claim: SignatureClaim): boolean {
   return equalBytes(recomputed.toBytes(), r);
 }
 
+/**
+ * ZIP-215, the rule of CometBFT: cofactored, and any encoding of a point. Only for votes that its engines
+ * have counted: whoever holds to the one rule above could otherwise be left behind by a block that they
+ * made final. Unforgeable like it. Never throws.
+ */
+export function verifyCofactored({ publicKey, message, signature }: SignatureClaim): boolean {
+  if (publicKey.length !== PUBLIC_KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false;
+  try {
+    return ed25519.verify(signature, message, publicKey, { zip215: true });
+  } catch {
+    return false;
+  }
+}
+
 /** A key that satisfies rule 1, or `null`. To be called at enrolment and on every key from outside. */
 export function parsePublicKey(bytes: Bytes): PublicKey | null {
   if (bytes.length !== PUBLIC_KEY_BYTES || isRefusedEncoding(bytes)) return null;

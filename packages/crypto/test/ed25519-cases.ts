@@ -52,6 +52,18 @@ export function signMixed(input: {
   };
 }
 
+/** Its holder's own signature in a form that only ZIP-215 takes: R has a torsion part. */
+export function signWithTorsion(signingSeed: Bytes, signed: Bytes): Bytes {
+  const { scalar } = ed25519.utils.getExtendedPublicKey(signingSeed);
+  return signMixed({
+    a: scalar,
+    r: 11n,
+    keyTorsion: at(TORSION, 0),
+    nonceTorsion: at(TORSION, 1),
+    message: signed,
+  }).signature;
+}
+
 /** Whether the cofactorless equation holds, by points and not by bytes. */
 function equationHolds(claim: SignatureClaim): boolean {
   const r = claim.signature.subarray(0, 32);

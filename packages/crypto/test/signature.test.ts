@@ -10,10 +10,17 @@ import {
   sign,
   signBound,
   verifyBound,
+  verifyCofactored,
   verifySignature,
 } from '../src/signature.ts';
 import { DOMAIN_TAGS } from '../src/domain-tags.ts';
-import { claims, smallOrderEncodings, smallOrderPairs, TORSION } from './ed25519-cases.ts';
+import {
+  claims,
+  signWithTorsion,
+  smallOrderEncodings,
+  smallOrderPairs,
+  TORSION,
+} from './ed25519-cases.ts';
 import { readVectors } from './vectors.ts';
 
 interface Rfc8032 {
@@ -111,6 +118,45 @@ describe('the one rule', () => {
           expect(verifySignature({ ...claim, [field]: changed })).toBe(false);
         },
       ),
+    );
+  });
+});
+
+describe('the rule of CometBFT, ZIP-215', () => {
+  const seed = new Uint8Array(32).fill(5);
+  const message = utf8('vote');
+  const claim = { publicKey: publicKey(seed), message };
+
+  it('takes whatever the one rule takes', () => {
+    for (const { claim: each, accepted } of claims)
+      if (accepted) expect(verifyCofactored(each)).toBe(true);
+  });
+
+  it('takes a signature with a torsion part of its own signer, which the one rule refuses', () => {
+    const signature = signWithTorsion(seed, message);
+    expect(verifySignature({ ...claim, signature })).toBe(false);
+    expect(verifyCofactored({ ...claim, signature })).toBe(true);
+    expect(verifyCofactored({ ...claim, signature, message: utf8('another') })).toBe(false);
+    const other = publicKey(new Uint8Array(32).fill(6));
+    expect(verifyCofactored({ ...claim, signature, publicKey: other })).toBe(false);
+  });
+
+  it('takes all 64 pairs of small order, as ZIP-215 says', () => {
+    expect(smallOrderPairs.every(verifyCofactored)).toBe(true);
+  });
+
+  it('refuses flipped bits, other lengths, an S of the order or more, and never throws', () => {
+    const signature = sign(seed, message);
+    expect(verifyCofactored({ ...claim, signature })).toBe(true);
+    for (let bit = 0; bit < 512; bit++) {
+      const changed = signature.slice();
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      expect(verifyCofactored({ ...claim, signature: changed })).toBe(false);
+    }
+    for (const wrong of [signature.slice(1), new Uint8Array(0), new Uint8Array(64).fill(255)])
+      expect(verifyCofactored({ ...claim, signature: wrong })).toBe(false);
+    expect(verifyCofactored({ ...claim, publicKey: claim.publicKey.slice(1), signature })).toBe(
+      false,
     );
   });
 });

@@ -55,6 +55,7 @@ import { type ChainWatch, createChainWatch } from './chain-watch.ts';
 import { createRoomWatch, type Room } from './disk-room.ts';
 import { type FinalEngineBlock, FinalHeight } from './final-height.ts';
 import { createHeaderSource, lightSetOf } from './header-source.ts';
+import { createRefusedHeaders } from './refused-headers.ts';
 import { createSnapshotMaker, type SnapshotMaker } from './snapshot-maker.ts';
 import { createSnapshotExchange } from './snapshot-restorer.ts';
 import { openSnapshotShelf, type SnapshotShelf } from './snapshot-shelf.ts';
@@ -229,6 +230,10 @@ class CometbftNode {
       rpc: this.#rpc,
       verifySignature,
     });
+    const refusedHeaders = createRefusedHeaders({
+      nowMs: () => performance.now(),
+      log: this.#log,
+    });
     this.#gateway = createGateway({
       rpc: this.#rpc,
       nowMs: () => performance.now(),
@@ -260,7 +265,10 @@ class CometbftNode {
         genesisTimeNs: genesis.timeNs,
         executed: () => this.#driver.tip(),
         onFinal: (block) => this.#onFinal(block),
-        log: this.#log,
+        onRefused: (height, code) => {
+          const reason = refusedHeaders.judge(height, code);
+          if (reason !== null) this.#halt(reason);
+        },
       },
       tip,
     );

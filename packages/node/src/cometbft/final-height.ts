@@ -6,10 +6,10 @@
 import type { Outcome } from '@yilian/consensus/application';
 import type { EngineTip } from '@yilian/consensus/abci/engine-tip';
 import type { Bytes } from '@yilian/crypto/bytes';
-import type { LogEvent } from '../logging.ts';
 import type { CommittedBlock } from './application-driver.ts';
 import type { EngineBlock, EngineChainStore, EngineHeader } from './engine-chain-store.ts';
 import type { HeaderSource } from './header-source.ts';
+import type { HeaderRefusal } from './refused-headers.ts';
 
 /** Commit waits so long for the header at most; it comes later then. */
 const HEADER_MS_MAX = 500;
@@ -34,7 +34,8 @@ export interface FinalHeightOptions {
   readonly executed: () => EngineTip | undefined;
   /** In order of height, none twice, none left out. */
   readonly onFinal: (block: FinalEngineBlock) => void;
-  readonly log: (event: LogEvent) => void;
+  /** The engine showed a header that cannot be taken; it is asked for again at the next `catchUp`. */
+  readonly onRefused: (height: bigint, code: HeaderRefusal) => void;
 }
 
 export class FinalHeight {
@@ -141,7 +142,7 @@ export class FinalHeight {
   }
 
   async #fetchHeader(block: EngineBlock, tip: EngineTip): Promise<EngineHeader | undefined> {
-    const { headers, log } = this.#options;
+    const { headers, onRefused } = this.#options;
     const { height } = block;
     const at = this.#tipAt(height, tip);
     const nextValidators =
@@ -149,7 +150,7 @@ export class FinalHeight {
     const validators = at.lastValidators;
     const verdict = await headers.fetch({ ...block, validators, nextValidators });
     if (verdict.ok) return verdict.encoded;
-    log({ level: 'error', event: 'engineHeaderRefused', height, code: verdict.code });
+    onRefused(height, verdict.code);
     return undefined;
   }
 

@@ -3,12 +3,16 @@
  * the block count and the rest is not looked at once there are enough: votes that prove nothing more cannot
  * make a header false, and most of the cost of following a chain is their signatures.
  *
- * Unlike Go a signature that does not hold counts for nothing instead of spoiling the commit. CometBFT
- * itself accepts by ZIP-215 what our one rule (crypto/signature.ts) refuses, namely signatures with a torsion
- * part, so that a single lying validator could otherwise have its oddity committed and make a header of the
- * correct ones unbelievable.
+ * Unlike Go a signature that does not hold counts for nothing instead of spoiling the commit.
+ *
+ * CometBFT counts votes by ZIP-215, which takes what our one rule (crypto/signature.ts) refuses: signatures
+ * with a torsion part. The one rule comes first, and mostly suffices. Where it leaves no two thirds, the
+ * others are checked by CometBFT's own rule: a block that the engines made final is final, and a single
+ * validator with odd signatures stops neither nodes nor clients. Under the key of a correct validator nobody
+ * else makes a signature by either rule; what its holder signs in which form proves the same.
  */
 import { equalBytes } from '@yilian/crypto/bytes';
+import { type SignatureClaim, verifyCofactored } from '@yilian/crypto/signature';
 import type { SignatureVerifier } from '../../signature.ts';
 import { isQuorum, powerOf } from '../../validator-set.ts';
 import type { CertificateVerdict } from '../light-engine.ts';
@@ -46,6 +50,12 @@ export function verifyCommit(input: {
     return { ok: false, code: 'noQuorum' };
   const signers: number[] = [];
   let power = 0n;
+  const isDone = (): boolean => isQuorum(validators, power) && isEnough?.(signers) !== false;
+  const odd: {
+    readonly claim: SignatureClaim;
+    readonly position: number;
+    readonly power: bigint;
+  }[] = [];
   for (const [position, entry] of commit.entries.entries()) {
     const validator = validators.validators[position];
     if (entry.kind !== 'commit' || validator === undefined) continue;
@@ -54,10 +64,21 @@ export function verifyCommit(input: {
       message: voteSignBytes(chainId, commit, entry),
       signature: entry.signature,
     };
-    if (!verifySignature(claim)) continue;
+    if (!verifySignature(claim)) {
+      odd.push({ claim, position, power: validator.power });
+      continue;
+    }
     signers.push(position);
     power += validator.power;
-    if (isQuorum(validators, power) && isEnough?.(signers) !== false) return { ok: true, signers };
+    if (isDone()) return { ok: true, signers };
   }
-  return isQuorum(validators, power) ? { ok: true, signers } : { ok: false, code: 'noQuorum' };
+  for (const vote of odd) {
+    if (!verifyCofactored(vote.claim)) continue;
+    signers.push(vote.position);
+    power += vote.power;
+    if (isDone()) break;
+  }
+  return isQuorum(validators, power)
+    ? { ok: true, signers: signers.toSorted((left, right) => left - right) }
+    : { ok: false, code: 'noQuorum' };
 }
