@@ -17,6 +17,9 @@ export interface ScenarioOptions {
   readonly engine: 'pbft' | 'cometbft';
 }
 
+/** The story is of a referral: somebody was seen at two hospitals. */
+const VISITS_MIN = 2;
+
 /** The command line is wrong; the message says how. */
 export class OptionError extends Error {
   readonly code = 'badOption';
@@ -29,16 +32,16 @@ export const USAGE = `npm run scenario -- qin [--data DIR] [--json] [--generated
                   (default: $YILIAN_TEST_DATA, else ../shared/data, else generated cases)
   --generated N   use N generated cases and no data
   --engine NAME   embedded (default), or cometbft: one process of it beside each node
-  --visits N      visits that are issued per person (default 2)
+  --visits N      visits that are issued per person, at least 2: at two hospitals (default 2)
   --json          one JSON document instead of text
 
 YILIAN_KEEP=1 keeps the folder with the nodes' disks and logs.`;
 
-function parseCount(text: string | undefined, name: string, fallback: number): number {
+function parseCount(text: string | undefined, name: string, fallback: number, least = 1): number {
   if (text === undefined) return fallback;
   const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1 || count > 100)
-    throw new OptionError(`--${name} is a number from 1 to 100`);
+  if (!Number.isSafeInteger(count) || count < least || count > 100)
+    throw new OptionError(`--${name} is a number from ${least} to 100`);
   return count;
 }
 
@@ -86,7 +89,7 @@ export function parseOptions(args: readonly string[]): ScenarioOptions {
     data: findData(values.data, values.generated),
     json: values.json,
     generated: parseCount(values.generated, 'generated', 3),
-    visits: parseCount(values.visits, 'visits', 2),
+    visits: parseCount(values.visits, 'visits', 2, VISITS_MIN),
     engine: parseEngine(values.engine),
   };
 }

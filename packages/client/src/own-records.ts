@@ -180,7 +180,7 @@ async function sectionPaths(
 
 /** The record with this id among those of her visits. @throws ClientError `noRecord` */
 export async function findOwnRecord(
-  reader: ChainReader,
+  reader: Pick<ChainReader, 'record'>,
   visits: readonly OwnVisit[],
   recordId: RecordId,
 ): Promise<OwnRecord> {
