@@ -14,7 +14,6 @@
  * | members | `[from, limit]` | ListAnswer of member ids |
  * | epochs | `[from, limit]` | ListAnswer of `[institution, epoch]` |
  * | epoch/records | `[institution, epoch, from, limit]` | ListAnswer of record ids (epoch −1: `sym`) |
- * | marked | `[mark, from, limit]` | ListAnswer of record ids |
  * | visit | `[pid, from, limit]` | ListAnswer of record ids in order (count = those found) |
  * | status | empty | StatusAnswer |
  *
@@ -32,7 +31,6 @@ import {
   encodeSubtreeAnswer,
 } from './answers.ts';
 import type { AppHashParts } from './app-hash.ts';
-import { RECORD_MARKS } from './contracts/records/record-entry.ts';
 import { parseVisitEntry } from './contracts/records/record.ts';
 import { Fields } from '@yilian/crypto/fields';
 import { storeAtHeight } from './history.ts';
@@ -133,10 +131,6 @@ const ANSWERS: { readonly [path: string]: (question: Question) => Answer } = {
     const fields = Fields.of(decode(key), 4);
     const list = lookups.epochRecords(fields.name(), fields.integer());
     return answerList(store, list, fields);
-  },
-  marked({ store, key }) {
-    const fields = Fields.of(decode(key), 3);
-    return answerList(store, lookups.marked(fields.oneOf(RECORD_MARKS)), fields);
   },
   visit({ state, key }) {
     const fields = Fields.of(decode(key), 3);

@@ -114,7 +114,6 @@ export const lookups = {
   /** Record ids of one hospital and epoch (`sym` records: epoch −1). */
   epochRecords: (institution: string, epoch: number): LookupList =>
     `ir${institution}\0${numberKey(epoch + 1)}`,
-  marked: (mark: string): LookupList => `ik${mark}\0`,
   /** Log positions of everything that happened to a grant. */
   grantEvents: (grantId: Bytes): LookupList => `ig${bytesToKey(grantId)}`,
   /** Log positions of misbehaviour that the engine reported. */

@@ -106,7 +106,7 @@ export function applyRecordEntry(
     const key = stateKeys.epochKey(institution, index.epoch);
     if (!state.has(key)) state.put(key, index.a);
   }
-  indexRecord(state, { id, institution, index, marks: body.marks });
+  indexRecord(state, { id, institution, index });
   return accept(['record', id, body.pid, body.number]);
 }
 
