@@ -34,7 +34,7 @@ export class Options {
 
   required(name: string): string {
     const value = this.text(name);
-    if (value === undefined || value === '') throw new UsageError(`--${name} is missing`);
+    if (value === undefined || value === '') throw new UsageError('optionMissing', { name });
     return value;
   }
 
@@ -50,7 +50,7 @@ export class Options {
   whole(name: string): number | undefined {
     const value = this.text(name);
     if (value === undefined) return undefined;
-    if (!/^\d{1,15}$/.test(value)) throw new UsageError(`--${name} is a whole number`);
+    if (!/^\d{1,15}$/.test(value)) throw new UsageError('notWhole', { name });
     return Number(value);
   }
 
@@ -61,13 +61,13 @@ export class Options {
   /** The n-th argument without a dash. */
   argument(position: number, name: string): string {
     const value = this.positionals[position];
-    if (value === undefined) throw new UsageError(`${name} is missing`);
+    if (value === undefined) throw new UsageError('argumentMissing', { name });
     return value;
   }
 }
 
 export function parseHex(text: string, length: number, what: string): Uint8Array {
   if (!new RegExp(`^[0-9a-f]{${2 * length}}$`).test(text))
-    throw new UsageError(`${what} is ${2 * length} hexadecimal digits`);
+    throw new UsageError('notHex', { what, digits: 2 * length });
   return fromHex(text);
 }

@@ -20,6 +20,7 @@ import {
 import { CodecError } from '@yilian/crypto/bytes';
 import { failureInWords } from '@yilian/client/failure-sentences';
 import { type Language, type MessageName, say } from './messages.ts';
+import type { UsageMessageName } from './usage-messages.ts';
 
 export const EXIT = {
   ok: 0,
@@ -32,18 +33,34 @@ export const EXIT = {
 
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
+type Values = Readonly<Record<string, string | number>>;
+
 /** A command line that cannot be meant. */
 export class UsageError extends Error {
   readonly code = 'usage';
   readonly next: MessageName;
-  /** In the person's language, where there is more to say than the message. */
-  readonly sentence: string | undefined;
+  /** What to tell, in the person's language. */
+  readonly told: { readonly name: UsageMessageName; readonly values: Values };
 
-  constructor(message: string, next: MessageName = 'nextUsage', sentence?: string) {
-    super(message);
+  constructor(name: UsageMessageName, values: Values = {}, next: MessageName = 'nextUsage') {
+    super(say('en', name, values));
     this.name = 'UsageError';
+    this.told = { name, values };
     this.next = next;
-    this.sentence = sentence;
+  }
+}
+
+/** What a part below said is wrong with what was given; its words name the place. */
+export class InputError extends Error {
+  readonly code = 'usage';
+  readonly next: MessageName;
+  readonly about: MessageName;
+
+  constructor(words: string, about: MessageName, next: MessageName = 'nextUsage') {
+    super(words);
+    this.name = 'InputError';
+    this.about = about;
+    this.next = next;
   }
 }
 
@@ -68,15 +85,28 @@ export interface Failure {
   readonly next: string;
   /** What exactly, in English: ids, numbers, names. */
   readonly detail: string;
+  /** The detail names a place or a value, which is told in every language. */
+  readonly isPlace?: boolean;
 }
 
 /** Undefined: a bug, to be shown with its stack. */
 export function describeFailure(error: unknown, language: Language): Failure | undefined {
-  if (error instanceof UsageError || error instanceof CodecError) {
-    const next = say(language, error instanceof UsageError ? error.next : 'nextUsage');
-    const { code, message: detail } = error;
-    const message = (error instanceof UsageError ? error.sentence : undefined) ?? detail;
-    return { exit: EXIT.usage, code, message, next, detail };
+  if (error instanceof UsageError) {
+    const { code, message: detail, told, next } = error;
+    const message = say(language, told.name, told.values);
+    return { exit: EXIT.usage, code, message, next: say(language, next), detail };
+  }
+  if (error instanceof InputError || error instanceof CodecError) {
+    const { about, next }: Pick<InputError, 'about' | 'next'> =
+      error instanceof InputError ? error : { about: 'badInput', next: 'nextUsage' };
+    return {
+      exit: EXIT.usage,
+      code: error.code,
+      message: say(language, about),
+      next: say(language, next),
+      detail: error.message,
+      isPlace: true,
+    };
   }
   if (error instanceof NodeFailedError) {
     const { code, sentence, message: detail } = error;
@@ -86,6 +116,7 @@ export function describeFailure(error: unknown, language: Language): Failure | u
       message: sentence,
       next: say(language, 'nextNodeLog'),
       detail,
+      isPlace: true,
     };
   }
   const words = failureInWords(error, language);

@@ -9,7 +9,7 @@ import { NETWORK_COMMANDS } from './commands/network.ts';
 import { RECEIPT_COMMANDS } from './commands/receipts.ts';
 import { RECORD_COMMANDS } from './commands/records.ts';
 import { VALIDATOR_COMMANDS } from './commands/validators.ts';
-import { describeFailure, EXIT, UsageError } from './exit-code.ts';
+import { describeFailure, EXIT, InputError, UsageError } from './exit-code.ts';
 import type { Language } from './messages.ts';
 import { openSession } from './session.ts';
 
@@ -64,7 +64,7 @@ function parseOptions(command: Command, args: readonly string[]): ReturnType<typ
       strict: true,
     });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new InputError(error instanceof Error ? error.message : String(error), 'badOptions');
   }
 }
 
@@ -76,7 +76,7 @@ async function run(argv: readonly string[]): Promise<number> {
     return name === undefined ? EXIT.usage : EXIT.ok;
   }
   const command = COMMANDS.find((each) => each.name === name);
-  if (command === undefined) throw new UsageError(`there is no command ${name}`);
+  if (command === undefined) throw new UsageError('noCommand', { name });
   const { values, positionals } = parseOptions(command, args);
   if (values['help'] === true) {
     process.stdout.write(`yilian ${command.usage}\n${command.summary[language]}\n`);
@@ -103,11 +103,10 @@ function report(argv: readonly string[], error: unknown): number {
     );
     return 70;
   }
-  const { exit, ...shown } = failure;
+  const { exit, isPlace = false, ...shown } = failure;
   const { code, message, next, detail } = shown;
   if (argv.includes('--json')) process.stdout.write(`${JSON.stringify({ error: shown })}\n`);
   // Places and values are the same in every language; sentences of the protocol are told in the person's own.
-  const isPlace = code === 'usage' || code === 'nodeFailed';
   const exactly = (language === 'en' || isPlace) && detail !== message ? `  ${detail}\n` : '';
   process.stderr.write(`${message} (${code})\n${exactly}→ ${next}\n`);
   return exit;

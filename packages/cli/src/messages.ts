@@ -1,7 +1,9 @@
+import { USAGE_MESSAGES, type UsageMessageName } from './usage-messages.ts';
+
 /** What the command says, in English and Chinese. Data (ids, codes) is the same in both. */
 export type Language = 'en' | 'zh';
 
-const MESSAGES = {
+const OWN_MESSAGES = {
   networkMade: {
     en: '{nodes} institutions in {out}; start them here with "yilian network up {out}"',
     zh: '{out} 中已有 {nodes} 个机构；在本机启动：yilian network up {out}',
@@ -213,7 +215,12 @@ const MESSAGES = {
   },
 } as const;
 
-export type MessageName = keyof typeof MESSAGES;
+export type MessageName = keyof typeof OWN_MESSAGES | UsageMessageName;
+
+const MESSAGES: Readonly<Record<MessageName, Readonly<Record<Language, string>>>> = {
+  ...OWN_MESSAGES,
+  ...USAGE_MESSAGES,
+};
 
 /** The message in `language`, its `{names}` replaced. */
 export function say(

@@ -76,7 +76,7 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   const home =
     options.home ?? environment['YILIAN_CLI_HOME'] ?? join(homedir(), '.config', 'yilian');
   const keyringName = options.as ?? environment['YILIAN_AS'] ?? 'default';
-  if (!NAME.test(keyringName)) throw new UsageError(`"${keyringName}" is no name of a keyring`);
+  if (!NAME.test(keyringName)) throw new UsageError('notKeyringName', { name: keyringName });
   const wished = options.lang ?? environment['YILIAN_LANG'] ?? environment['LANG'] ?? 'en';
   const language: Language = wished.startsWith('zh') ? 'zh' : 'en';
   const platform = await createNodePlatform({ storage: createFileStorage(join(home, 'trust')) });
@@ -112,7 +112,7 @@ export async function openSession(options: CommonOptions): Promise<Session> {
 
   const readKeyring = async (): Promise<Keyring> => {
     const path = keyringFile(keyringName);
-    if (!existsSync(path)) throw new UsageError(`there is no keyring ${keyringName}`, 'nextKeys');
+    if (!existsSync(path)) throw new UsageError('noKeyring', { name: keyringName }, 'nextKeys');
     const content = await openKeyringFile(
       new Uint8Array(readFileSync(path)),
       await askPassphrase(),
@@ -123,9 +123,9 @@ export async function openSession(options: CommonOptions): Promise<Session> {
   const connect = (): Connection => {
     if (connection !== undefined) return connection;
     const path = join(home, CONFIG_FILE);
-    if (!existsSync(path)) throw new UsageError('no consortium is configured', 'nextConnect');
+    if (!existsSync(path)) throw new UsageError('noConsortium', {}, 'nextConnect');
     const parsed = demoConsortium.safeParse(JSON.parse(readFileSync(path, 'utf8')) as unknown);
-    if (!parsed.success) throw new UsageError(`${path} is damaged`, 'nextConnect');
+    if (!parsed.success) throw new UsageError('isDamaged', { path }, 'nextConnect');
     const anchorPath = join(home, ANCHOR_FILE);
     connection = connectToDemo(platform, parsed.data, {
       ...(existsSync(anchorPath)
@@ -173,7 +173,7 @@ export async function openSession(options: CommonOptions): Promise<Session> {
       if (patient !== undefined) return patient;
       const keyring = await slot();
       if (keyring.current.kind !== 'patient')
-        throw new UsageError(`${keyringName} is not a patient's keyring`, 'nextKeys');
+        throw new UsageError('notPatient', { name: keyringName }, 'nextKeys');
       const open = connect();
       // The slot's kind was checked; it never changes by an update.
       const own = keyring as unknown as KeyringSlot<PatientKeyring>;
@@ -184,7 +184,7 @@ export async function openSession(options: CommonOptions): Promise<Session> {
       if (doctor !== undefined) return doctor;
       const keyring = await slot();
       if (keyring.current.kind !== 'member')
-        throw new UsageError(`${keyringName} is not a member's keyring`, 'nextKeys');
+        throw new UsageError('notMember', { name: keyringName }, 'nextKeys');
       const open = connect();
       const own = keyring as unknown as KeyringSlot<MemberKeyring>;
       doctor = { ...createDoctor(open.network, open.reader, own), connection: open };
@@ -202,7 +202,7 @@ function costFromEnvironment(): PassphraseCost | undefined {
   if (text === undefined) return undefined;
   const [memoryKiB, passes, lanes] = text.split(',').map(Number);
   if (memoryKiB === undefined || passes === undefined || lanes === undefined)
-    throw new UsageError('YILIAN_PASSPHRASE_COST is memoryKiB,passes,lanes');
+    throw new UsageError('badCost');
   return { memoryKiB, passes, lanes };
 }
 
@@ -238,7 +238,7 @@ function readHidden(question: string): Promise<string> {
       resolve(line);
     });
     lines.once('close', () => {
-      if (!isAnswered) reject(new UsageError('no passphrase was given', 'nextPassphrase'));
+      if (!isAnswered) reject(new UsageError('noPassphrase', {}, 'nextPassphrase'));
     });
   });
 }

@@ -190,7 +190,7 @@ async function findRequest(
   const found = (await (await session.patient()).listRequests()).find(
     ({ transactionId }) => toHex(transactionId) === id,
   );
-  if (found === undefined) throw new UsageError(`no request ${id} is in the inbox`);
+  if (found === undefined) throw new UsageError('noRequest', { id });
   return found;
 }
 
@@ -261,7 +261,7 @@ const narrow: Command = {
       .map((each) => toRecordId(parseHex(each, 32, '--record')));
     const labels = options.texts('label').map(Number);
     if (!hasEnd && records.length === 0 && labels.length === 0)
-      throw new UsageError('say what shall be narrower: --until, --days, --record or --label');
+      throw new UsageError('nothingNarrower');
     const final = await (
       await session.patient()
     ).narrow(grantId, {

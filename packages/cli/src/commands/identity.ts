@@ -32,17 +32,17 @@ function readConsortium(path: string): DemoConsortium {
   try {
     value = JSON.parse(readFileSync(path, 'utf8'));
   } catch {
-    throw new UsageError(`${path} cannot be read, or is no JSON`, 'nextConsortium');
+    throw new UsageError('unreadableJson', { path }, 'nextConsortium');
   }
   const parsed = demoConsortium.safeParse(value);
-  if (!parsed.success) throw new UsageError(`${path} describes no consortium`, 'nextConsortium');
+  if (!parsed.success) throw new UsageError('describesNoConsortium', { path }, 'nextConsortium');
   return parsed.data;
 }
 
 async function findConsortium(session: Session, place: string): Promise<DemoConsortium> {
   if (existsSync(place)) return readConsortium(place);
   if (/^https?:\/\//.test(place)) return fetchConsortium(session.platform, place);
-  throw new UsageError(`${place} is neither a file nor an http address`, 'nextConsortium');
+  throw new UsageError('neitherFileNorUrl', { place }, 'nextConsortium');
 }
 
 const connect: Command = {
@@ -88,12 +88,12 @@ const keys: Command = {
     switch (action) {
       case 'create': {
         if (session.hasKeyring(session.keyringName))
-          throw new UsageError(`keyring ${session.keyringName} exists`);
+          throw new UsageError('keyringExists', { name: session.keyringName });
         const { chainId } = session.connect().network.anchor;
         const { randomBytes, curve } = session.platform;
         const role = options.required('role');
         if (role !== 'patient' && role !== 'doctor' && role !== 'department')
-          throw new UsageError('--role is patient, doctor or department');
+          throw new UsageError('notOneOf', { name: 'role', values: 'patient, doctor, department' });
         const keyring =
           role === 'patient'
             ? createPatientKeyring({ chainId, curve, randomBytes })
@@ -130,7 +130,7 @@ const keys: Command = {
       }
       case 'kit': {
         const { current } = await session.keyring();
-        if (current.kind !== 'patient') throw new UsageError('only patients have a recovery kit');
+        if (current.kind !== 'patient') throw new UsageError('noRecoveryKit');
         const file = options.required('out');
         const text = `${toBase64Url(exportRecoveryKit(current))}\n`;
         await replaceFile(file, new TextEncoder().encode(text));
@@ -138,7 +138,7 @@ const keys: Command = {
         return EXIT.ok;
       }
       default:
-        throw new UsageError(`keys has no action ${action}`);
+        throw new UsageError('noAction', { command: 'keys', action });
     }
   },
 };
@@ -195,7 +195,7 @@ const recover: Command = {
   },
   run: async (session, options) => {
     if (session.hasKeyring(session.keyringName))
-      throw new UsageError(`keyring ${session.keyringName} exists: choose a new name by --as`);
+      throw new UsageError('keyringTaken', { name: session.keyringName });
     const kit = readFileSync(options.required('kit'), 'utf8').trim();
     const keyring = importRecoveryKit(fromBase64Url(kit));
     await session.writeKeyring(session.keyringName, keyring);

@@ -26,7 +26,7 @@ function anchorOf(home: string): TrustAnchor {
   );
   const { members } = parseGenesis(genesis.appState);
   const regulator = members.find(({ role }) => role === 'regulator');
-  if (regulator === undefined) throw new UsageError(`${home}: the genesis names no regulator`);
+  if (regulator === undefined) throw new UsageError('noRegulatorInGenesis', { home });
   return { chainId: genesis.chainId, genesisId: genesisId(genesis), regulatorKey: regulator.key };
 }
 
@@ -52,8 +52,7 @@ async function connectAfresh(anchor: TrustAnchor, urls: readonly string[]): Prom
 export async function join(session: Session, options: Options): Promise<ExitCode> {
   const home = resolve(options.required('home'));
   const urls = options.texts('from');
-  if (new Set(urls).size < 2)
-    throw new UsageError('--from is needed at least twice: nodes of different operators');
+  if (new Set(urls).size < 2) throw new UsageError('fromTwice');
   const { config } = readNodeFiles(home);
   const anchor = anchorOf(home);
   const { reader } = await connectAfresh(anchor, urls);

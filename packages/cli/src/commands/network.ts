@@ -15,7 +15,7 @@ import {
   type NodeStanding,
 } from '@yilian/node/network/run-network';
 import type { Command, Options } from '../command.ts';
-import { EXIT, type ExitCode, NodeFailedError, UsageError } from '../exit-code.ts';
+import { EXIT, type ExitCode, InputError, NodeFailedError, UsageError } from '../exit-code.ts';
 import type { Session } from '../session.ts';
 import { join } from './join.ts';
 
@@ -23,21 +23,21 @@ function readNetworkFile(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    throw new UsageError(`${path} cannot be read`);
+    throw new UsageError('unreadable', { path });
   }
 }
 
 /** Mistakes of operators are usage errors: the message names the place and what is expected there. */
 function asUsage(session: Session, error: unknown): unknown {
   if (error instanceof NetworkFileError || error instanceof ConfigError)
-    return new UsageError(error.message, 'nextNetworkFile', session.say('badNetworkFile'));
+    return new InputError(error.message, 'badNetworkFile', 'nextNetworkFile');
   if (error instanceof NetworkExistsError)
-    return new UsageError(error.message, 'nextNetworkExists', session.say('networkExists'));
+    return new InputError(error.message, 'networkExists', 'nextNetworkExists');
   if (error instanceof EngineMissingError)
-    return new UsageError(error.message, 'nextEngine', session.say('engineMissing'));
+    return new InputError(error.message, 'engineMissing', 'nextEngine');
   if (error instanceof NetworkRunError)
     return error.code === 'noNetwork'
-      ? new UsageError(error.message, 'nextNetworkInit', session.say('noNetwork'))
+      ? new InputError(error.message, 'noNetwork', 'nextNetworkInit')
       : new NodeFailedError(
           error.message,
           session.say('nodeNotReady', { institution: error.place }),
@@ -132,7 +132,7 @@ const network: Command = {
       case 'join':
         return attempt(session, () => join(session, options));
       default:
-        throw new UsageError(`network has no action ${action}`);
+        throw new UsageError('noAction', { command: 'network', action });
     }
   },
 };
@@ -147,7 +147,7 @@ const node: Command = {
   options: { 'exit-when-halted': { type: 'boolean' } },
   run: async (session, options) => {
     const home = resolve(options.required('home'));
-    if (!existsSync(home)) throw new UsageError(`${home} does not exist`);
+    if (!existsSync(home)) throw new UsageError('isMissing', { path: home });
     await attempt(session, () =>
       findEngine({ onProgress: (line) => void process.stderr.write(`${line}\n`) }),
     );

@@ -18,7 +18,7 @@ const receipt: Command = {
     const id = toTransactionId(parseHex(options.argument(0, 'TRANSACTION'), 32, 'TRANSACTION'));
     const file = options.required('out');
     const final = await reader.transaction(id);
-    if (final === undefined) throw new UsageError(`no transaction ${toHex(id)} is final`);
+    if (final === undefined) throw new UsageError('noTransaction', { id: toHex(id) });
     await replaceFile(file, await createReceiptFile(network, final.receipt));
     session.answer({ file, outcome: final.leaf.outcome, height: final.leaf.height }, [
       session.say('receiptWritten', { file }),
@@ -43,7 +43,7 @@ const verify: Command = {
     try {
       file = new Uint8Array(readFileSync(path));
     } catch {
-      throw new UsageError(`${path} cannot be read`);
+      throw new UsageError('unreadable', { path });
     }
     const verdict = verifyReceiptFile(anchor, file, session.platform.verifySignature);
     if (!verdict.ok) {

@@ -58,7 +58,7 @@ function draftsOf(options: Options): readonly RecordDraft[] {
   const attached = files.map((each) => {
     const [path, file] = each.split('=');
     if (path === undefined || file === undefined || path === '' || file === '')
-      throw new UsageError('--section is PATH=FILE');
+      throw new UsageError('badSection');
     return { path, file, bytes: statSync(file).size };
   });
   const sections = attached.map(({ path, file }) => ({
@@ -68,8 +68,7 @@ function draftsOf(options: Options): readonly RecordDraft[] {
   }));
   const isLarge = attached.some(({ bytes }) => bytes > LARGE_BYTES);
   if (bundle === undefined) {
-    if (sections.length === 0)
-      throw new UsageError('--bundle FILE or --section PATH=FILE is missing');
+    if (sections.length === 0) throw new UsageError('noContent');
     const classes = attached.map(({ path }) => path).filter((path) => /^[A-Z]/.test(path));
     return [
       {
@@ -122,8 +121,7 @@ const issue: Command = {
     });
     const amends = options.text('amends');
     const drafts = draftsOf(options);
-    if (amends !== undefined && drafts.length !== 1)
-      throw new UsageError('an amendment is one record');
+    if (amends !== undefined && drafts.length !== 1) throw new UsageError('oneAmendment');
     const issued: { record: string; transaction: string; height: number }[] = [];
     for (const draft of drafts) {
       const { recordId, final } = await doctor.issueRecord({
@@ -444,7 +442,8 @@ const object: Command = {
     const record = options.argument(0, 'RECORD');
     const wished = options.required('reason');
     const reason = OBJECTION_REASONS.find((each) => each === wished);
-    if (reason === undefined) throw new UsageError(`--reason is ${OBJECTION_REASONS.join('|')}`);
+    if (reason === undefined)
+      throw new UsageError('notOneOf', { name: 'reason', values: OBJECTION_REASONS.join(', ') });
     await (await session.patient()).object(recordIdOf(record), reason);
     session.answer({ record }, [session.say('objected', { record })]);
     return EXIT.ok;

@@ -21,14 +21,14 @@ import { ConfigError } from '@yilian/node/json-fields';
 import { NetworkFileError } from '@yilian/node/network/network-file';
 import { formatValidatorsFile, parseValidatorsFile } from '@yilian/node/network/validators-file';
 import type { Command, Options } from '../command.ts';
-import { EXIT, type ExitCode, UsageError } from '../exit-code.ts';
+import { EXIT, type ExitCode, InputError, UsageError } from '../exit-code.ts';
 import type { Session } from '../session.ts';
 
 function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    throw new UsageError(`${path} cannot be read`);
+    throw new UsageError('unreadable', { path });
   }
 }
 
@@ -38,8 +38,8 @@ function seedsOf(options: Options): NodeSeeds {
   try {
     return parseNodeSeeds(path, JSON.parse(read(path)));
   } catch (error) {
-    if (error instanceof ConfigError) throw new UsageError(error.message);
-    if (error instanceof SyntaxError) throw new UsageError(`${path} is no JSON`);
+    if (error instanceof ConfigError) throw new InputError(error.message, 'badInput');
+    if (error instanceof SyntaxError) throw new UsageError('notJson', { path });
     throw error;
   }
 }
@@ -134,10 +134,10 @@ async function change(session: Session, options: Options): Promise<ExitCode> {
   try {
     list = parseValidatorsFile(read(options.required('file')));
   } catch (error) {
-    throw error instanceof NetworkFileError ? new UsageError(error.message) : error;
+    throw error instanceof NetworkFileError ? new InputError(error.message, 'badInput') : error;
   }
   const { regulator } = seedsOf(options);
-  if (regulator === null) throw new UsageError('--node is not the folder of the regulator');
+  if (regulator === null) throw new UsageError('notTheRegulator');
   const proposed = await proposeValidators(network, reader, list, signerOf(regulator));
   const hash = toHex(proposed.change);
   session.answer({ change: hash, height: proposed.final.leaf.height }, [
@@ -189,7 +189,7 @@ const validators: Command = {
         return EXIT.ok;
       }
       default:
-        throw new UsageError(`validators has no action ${action}`);
+        throw new UsageError('noAction', { command: 'validators', action });
     }
   },
 };
