@@ -21,7 +21,7 @@ import type {
   ValidatorUpdate,
 } from './common-messages.ts';
 import { advanceEngineTip, type EngineTip, powerChanges, validatorAt } from './engine-tip.ts';
-import type { InitChainRequest, QueryRequest } from './requests.ts';
+import type { InfoRequest, InitChainRequest, QueryRequest } from './requests.ts';
 import type {
   CheckTxResponse,
   ExecTxResult,
@@ -40,6 +40,15 @@ export class EngineMismatchError extends Error {
     this.name = 'EngineMismatchError';
     this.code = code;
   }
+}
+
+/**
+ * Whether whoever asks names nothing of itself: a tool (`abci-cli info`) that looks, and no engine. All of
+ * CometBFT's line, and what came before it, say their own version.
+ */
+export function isBareInfo(request: InfoRequest): boolean {
+  const { version, abciVersion, blockVersion, p2pVersion } = request;
+  return version === '' && abciVersion === '' && blockVersion === 0n && p2pVersion === 0n;
 }
 
 /** AB-1. @throws EngineMismatchError `abciVersion` */

@@ -5,6 +5,7 @@ import { type Bytes, utf8 } from '@yilian/crypto/bytes';
 import type { Genesis, ValidatorUpdate } from '../../src/application.ts';
 import {
   assertAbciVersion,
+  isBareInfo,
   assertGenesis,
   encodeAppState,
   frameProposal,
@@ -61,6 +62,15 @@ describe('AB-1 the version of ABCI', () => {
       );
     },
   );
+});
+
+test('AB-1 only who names nothing of itself is a tool that looks', () => {
+  const bare = { version: '', blockVersion: 0n, p2pVersion: 0n, abciVersion: '' };
+  expect(isBareInfo(bare)).toBe(true);
+  // Tendermint 0.34 and before named itself, and no version of ABCI.
+  expect(isBareInfo({ ...bare, version: '0.34.24', blockVersion: 11n })).toBe(false);
+  for (const change of [{ blockVersion: 11n }, { p2pVersion: 8n }, { abciVersion: '2.0.0' }])
+    expect(isBareInfo({ ...bare, ...change })).toBe(false);
 });
 
 describe('AB-2 the genesis', () => {

@@ -20,6 +20,7 @@ import type {
 } from '@yilian/consensus/application';
 import {
   assertAbciVersion,
+  isBareInfo,
   assertGenesis,
   EngineMismatchError,
   type FinalizedByEngine,
@@ -174,12 +175,15 @@ class Driver implements ApplicationDriver {
     const { application } = this.#options;
     const snapshots = this.#options.snapshots ?? NO_SNAPSHOTS;
     return {
-      info: ({ abciVersion, version }) =>
+      info: (request) =>
         order.consensus(async () => {
-          assertAbciVersion(abciVersion);
-          this.#options.log({ level: 'info', event: 'engineConnected', version, abciVersion });
-          this.#admission.onConnected();
-          this.#options.onConnected?.();
+          if (!isBareInfo(request)) {
+            const { abciVersion, version } = request;
+            assertAbciVersion(abciVersion);
+            this.#options.log({ level: 'info', event: 'engineConnected', version, abciVersion });
+            this.#admission.onConnected();
+            this.#options.onConnected?.();
+          }
           return toInfoResponse(application.info(), APPLICATION_NAME);
         }),
       initChain: (request) =>
