@@ -68,7 +68,7 @@ describe('messages', () => {
     });
   });
 
-  it('refuse another encoding of the same value', () => {
+  it('API-1 refuse another encoding of the same value', () => {
     const canonical = encodeMessage(reEncryptionPost, { grantId: fill(16, 1), number: 5 });
     // 5 as a two-byte integer: the same value, another encoding.
     const longer = new Uint8Array([...canonical.subarray(0, -1), 0x18, 5]);
@@ -122,7 +122,7 @@ describe('messages', () => {
 });
 
 describe('parameters', () => {
-  it('build and read a path', () => {
+  it('API-2 build and read a path', () => {
     const grantId = fill(16, 0xab);
     const { path, search } = buildTarget(ROUTES.getGrantEvents, { grantId }, { from: 7 });
     expect(path).toBe(`/v1/grants/${'ab'.repeat(16)}/events`);
@@ -144,7 +144,7 @@ describe('parameters', () => {
     expect(grantIdParameter.parse(raw)).toBeNull();
   });
 
-  it.each(['-1', '01', '1e3', ' 1', 'newest', ''])('refuse %j as a height', (raw) => {
+  it.each(['-1', '01', '1e3', ' 1', 'newest', ''])('API-2 refuse %j as a height', (raw) => {
     expect(heightOrLatest.parse(raw)).toBeNull();
   });
 
@@ -176,7 +176,7 @@ describe('signed requests', () => {
     { ...claim, key: publicKey(seed), sign: (message) => sign(seed, message) },
   );
 
-  it('read back, and their signature holds', () => {
+  it('API-6 read back, and their signature holds', () => {
     const request = parseSignedRequest(signed, 4096);
     expect(request.claim).toEqual({ chainId: 'c', ...claim });
     expect(
@@ -189,7 +189,7 @@ describe('signed requests', () => {
     expect(fromRequestHeader(toRequestHeader(signed))).toEqual(Uint8Array.from(signed));
   });
 
-  it('mean nothing when any byte of the claim differs', () => {
+  it('API-6 mean nothing when any byte of the claim differs', () => {
     const request = parseSignedRequest(signed, 4096);
     for (const changed of [
       { ...request.claim, receiver: fill(32, 7) },

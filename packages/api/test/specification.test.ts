@@ -71,7 +71,7 @@ describe('the problem table', () => {
     ).toEqual([]);
   });
 
-  it.each(Object.keys(PROBLEMS) as (keyof typeof PROBLEMS)[])('reads %s back', (code) => {
+  it.each(Object.keys(PROBLEMS) as (keyof typeof PROBLEMS)[])('API-5 reads %s back', (code) => {
     const problem = createProblem(code, { retryAfterSeconds: 3, rejection: 'duplicate' });
     expect(parseProblem(JSON.parse(JSON.stringify(problem)))).toEqual(problem);
     expect(problem.status).toBeGreaterThanOrEqual(400);
@@ -84,7 +84,7 @@ describe('the problem table', () => {
     },
   );
 
-  it('does not let a foreign answer smuggle text in', () => {
+  it('API-5 does not let a foreign answer smuggle text in', () => {
     const parsed = parseProblem({
       code: 'refused',
       detail: '<script>',
@@ -111,7 +111,7 @@ describe('the OpenAPI document', () => {
     expect(found.sort()).toEqual(expected.sort());
   });
 
-  it('names the proof of every route', () => {
+  it('API-3 names the proof of every route', () => {
     for (const [path, methods] of Object.entries(document.paths))
       for (const [method, operation] of Object.entries(methods))
         expect(operation['x-yilian-proof'], `${method} ${path}`).toMatch(/\w{4}/);

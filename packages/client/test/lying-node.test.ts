@@ -207,7 +207,7 @@ describe('a lying node is caught on each GET route', () => {
     expect(cast.connection.network.lies.length).toBeGreaterThan(before);
   });
 
-  test('every GET route that proves something stands in these tests', () => {
+  test('API-3 every GET route that proves something stands in these tests', () => {
     const advisory = /advisory|none|it is the contract/;
     const proving = Object.values(ROUTES)
       .filter(

@@ -317,13 +317,13 @@ describe('F23 an attacker whose header is on chain but who has no key', () => {
     );
   });
 
-  it('chunk hashes that fit the digest but not the section roots are refused', async () => {
+  it('E5 chunk hashes that fit the digest but not the section roots are refused', async () => {
     const { header, sealed, fetchChunk } = await honest();
     const chain = onChain(header, sealed.chunkHashes.toReversed());
     await expect(readAll({ ...chain, fetchChunk })).rejects.toThrow(refusedAs('ciphertextRoot'));
   });
 
-  it('every truncated descriptor is refused', async () => {
+  it('E4 E5 every truncated descriptor is refused', async () => {
     const { header, sealed, fetchChunk } = await honest();
     const facts = at(header.sections, 0);
     for (let length = 0; length < facts.descriptor.length; length += 5) {
@@ -366,7 +366,7 @@ describe('chunk places', () => {
     expect(open({ ...chunkInput(otherContext, key, otherPlace), sealed })).toBeNull();
   });
 
-  it('have associated data of their own: chain, suite, record, chunk size, path, index, end', () => {
+  it('E3 have associated data of their own: chain, suite, record, chunk size, path, index, end', () => {
     const others = [
       chunkInput(context, key, place),
       chunkInput({ ...context, chainId: 'chain-2' }, key, place),
@@ -380,7 +380,7 @@ describe('chunk places', () => {
     expect(new Set(others).size).toBe(others.length);
   });
 
-  it('have nonces of their own: no two chunks of a section share one', () => {
+  it('E3 have nonces of their own: no two chunks of a section share one', () => {
     fc.assert(
       fc.property(fc.nat({ max: 2 ** 20 }), fc.nat({ max: 2 ** 20 }), (left, right) => {
         expect(equalBytes(nonceOf(left), nonceOf(right))).toBe(left === right);
@@ -487,7 +487,7 @@ describe('F9 one ciphertext under two keys', () => {
     expect(opened[1]?.subarray(16, 32)).toEqual(utf8('tumour MALIGNANT'));
   });
 
-  it('F9 the committed reader opens, the other is refused (com_sec in the signed leaf)', async () => {
+  it('E6 F9 the committed reader opens, the other is refused (com_sec in the signed leaf)', async () => {
     const { leftKey, rightKey, chunk, headerFor } = twoFaced();
     const chain = onChain(headerFor(leftKey, leftKey, dataKey), [hashLeaf(chunk)]);
     const record = verifyRecord(chain.object, chain.expected, purePrimitives);
@@ -507,7 +507,7 @@ describe('F9 one ciphertext under two keys', () => {
     );
   });
 
-  it('F9 at acknowledgement the slot with the other key is named', () => {
+  it('E13 F9 at acknowledgement the slot with the other key is named', () => {
     const { leftKey, headerFor } = twoFaced();
     const header = headerFor(leftKey, leftKey, dataKey);
     const openings = openPatientSlots(header, [recordSlotKey, sectionSlotKey]);
@@ -603,7 +603,7 @@ describe('F11 without the header nothing opens', () => {
     await expect(readObject(read, sealed.headerHash)).rejects.toThrow(refusedAs('headerHash'));
   });
 
-  it('F11 K_j gives no key without the slot: it opens no chunk, nor does what follows from it', async () => {
+  it('E10 F11 K_j gives no key without the slot: it opens no chunk, nor does what follows from it', async () => {
     const { sealed, header, fetchChunk } = await honest();
     const withoutSlots = {
       ...header,
@@ -662,7 +662,7 @@ describe('a dishonest author', () => {
     );
   });
 
-  it('whose manifest lists one path twice is refused', () => {
+  it('E7 whose manifest lists one path twice is refused', () => {
     const dataKey = parseDataKey(context, new Uint8Array(32).fill(0xcc)) as DataKey;
     const { leftKey, chunk, headerFor } = twoFaced();
     const header = headerFor(leftKey, leftKey, dataKey);
@@ -684,7 +684,7 @@ describe('a dishonest author', () => {
     expect(() => openRecord(record, dataKey, purePrimitives)).toThrow(refusedAs('descriptor'));
   });
 
-  it('whose manifest lists other sections than the header is refused', async () => {
+  it('E7 whose manifest lists other sections than the header is refused', async () => {
     const dataKey = parseDataKey(context, new Uint8Array(32).fill(0xcc)) as DataKey;
     const { leftKey, chunk, headerFor } = twoFaced();
     const header = headerFor(leftKey, leftKey, dataKey);

@@ -61,7 +61,7 @@ const boundarySizes = [-1, 0, 1].flatMap((d) =>
 
 describe('a sealed record opens to what was sealed', () => {
   test.each([...boundarySizes.filter((size) => size >= 0), 15, 16, 17])(
-    'a section of %i bytes',
+    'E1 E2 a section of %i bytes',
     async (size) => {
       const content = seededBytes(7)(size);
       const fixture = await sealFixture({}, [
@@ -74,7 +74,7 @@ describe('a sealed record opens to what was sealed', () => {
     },
   );
 
-  it('any sizes, cut into any pieces, in both suites, with and without padding', async () => {
+  it('E4 E7 E8 any sizes, cut into any pieces, in both suites, with and without padding', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(
@@ -109,14 +109,14 @@ describe('a sealed record opens to what was sealed', () => {
     );
   });
 
-  it('a record without sections has a manifest, with its attributes', async () => {
+  it('E7 a record without sections has a manifest, with its attributes', async () => {
     const attributes = ['title', 5, [null, true]];
     const fixture = await sealFixture({}, [], { attributes });
     expect(reader(fixture).manifest).toEqual({ sections: [], attributes });
     expect(fixture.body).toHaveLength(0);
   });
 
-  it('the larger chunk sizes work', async () => {
+  it('E2 the larger chunk sizes work', async () => {
     const content = seededBytes(3)(1_048_577);
     const fixture = await sealFixture({ context: { ...context, chunkBytes: 1_048_576 } }, [
       { path: 'a', mediaType: 'x/y', content: pieces(content, [400_000]) },
@@ -145,7 +145,7 @@ describe('a sealed record opens to what was sealed', () => {
 });
 
 describe('chunks of a stream', () => {
-  it('have the chunk size but for the last, whatever the pieces', async () => {
+  it('E2 have the chunk size but for the last, whatever the pieces', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 12 }),
@@ -190,7 +190,7 @@ describe('chunks of a stream', () => {
 });
 
 describe('slots', () => {
-  it('a section slot opens its section and nothing else', async () => {
+  it('E9 E10 a section slot opens its section and nothing else', async () => {
     const fixture = await sealFixture({}, undefined, {
       patientSlots: [
         { slotKey: recordSlotKey, opens: 'record' },
@@ -225,7 +225,7 @@ describe('slots', () => {
     [17, 32],
     [33, 64],
     [64, 64],
-  ])('%i are padded to %i of one length', async (count, padded) => {
+  ])('E11 %i are padded to %i of one length', async (count, padded) => {
     const keys = Array.from({ length: count }, (_, i) => new Uint8Array(32).fill(i + 1));
     const { sealed } = await sealFixture({}, [], {
       patientSlots: keys.map((slotKey) => ({ slotKey, opens: 'record' as const })),
@@ -238,7 +238,7 @@ describe('slots', () => {
     expect(new Set(openings.map(({ slotIndex }) => slotIndex)).size).toBe(count);
   });
 
-  it('are shuffled: the first does not stay first', async () => {
+  it('E11 are shuffled: the first does not stay first', async () => {
     const places = new Set<number>();
     for (let seed = 0; seed < 20; seed++) {
       const { sealed } = await sealFixture({ randomBytes: seededBytes(seed) }, []);
@@ -254,7 +254,7 @@ describe('slots', () => {
     expect(openPatientSlots(header, [new Uint8Array(32), sectionSlotKey])).toEqual([]);
   });
 
-  it('the author opens with his HPKE key, nobody else, and only this record', async () => {
+  it('E12 the author opens with his HPKE key, nobody else, and only this record', async () => {
     const author = await deriveHpkeKeyPair(new Uint8Array(32).fill(4));
     const stranger = await deriveHpkeKeyPair(new Uint8Array(32).fill(5));
     const fixture = await sealFixture({}, undefined, { author: author.publicKey });
@@ -470,7 +470,7 @@ describe('objects', () => {
 });
 
 describe('padding', () => {
-  it('never shrinks, costs at most 12 % above the smallest bucket, and is idempotent', () => {
+  it('E8 never shrinks, costs at most 12 % above the smallest bucket, and is idempotent', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 45 }), (length) => {
         const bucket = bucketBytes(length);
@@ -481,7 +481,7 @@ describe('padding', () => {
     );
   });
 
-  it('F5 contents of one bucket give objects of one size', async () => {
+  it('E8 F5 contents of one bucket give objects of one size', async () => {
     const sizes = await Promise.all(
       [0, 1, 3000, 4096].map(async (size) => {
         const fixture = await sealFixture({ padding: 'buckets' }, [
@@ -508,12 +508,12 @@ describe('what cannot be sealed', () => {
     ['the manifest’s path', { path: '' }],
     ['a path too long', { path: 'x'.repeat(257) }],
     ['a media type too long', { mediaType: 'x'.repeat(129) }],
-  ])('a section with %s', async (_, change) => {
+  ])('E1 a section with %s', async (_, change) => {
     const writer = createRecordWriter(options);
     await expect(writer.writeSection({ ...section, ...change })).rejects.toMatchObject(refused);
   });
 
-  it('a path twice', async () => {
+  it('E1 a path twice', async () => {
     const writer = createRecordWriter(options);
     await writer.writeSection(section);
     await expect(writer.writeSection(section)).rejects.toMatchObject(refused);

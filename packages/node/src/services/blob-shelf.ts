@@ -84,9 +84,13 @@ export function createBlobShelf(options: BlobShelfOptions): BlobShelf {
     return keep(narrowingPlace(grant.id, hash), blob);
   };
 
-  const wait = (grantId: Bytes, name: BlobName, blob: Bytes): Served<null> => {
+  const forgetOld = (): void => {
     const nowMs = clock.nowMs();
     pending = pending.filter(({ atMs }) => nowMs - atMs <= PENDING_MS_MAX);
+  };
+
+  const wait = (grantId: Bytes, name: BlobName, blob: Bytes): Served<null> => {
+    forgetOld();
     const same = pending.filter((each) => equalBytes(each.grantId, grantId));
     const repeated = same.some(
       (each) => blobName.format(each.name) === blobName.format(name) && equalBytes(each.blob, blob),
@@ -95,7 +99,7 @@ export function createBlobShelf(options: BlobShelfOptions): BlobShelf {
     const bytes = pending.reduce((sum, each) => sum + each.blob.length, blob.length);
     if (bytes > PENDING_BYTES_MAX || same.length >= PENDING_PER_GRANT_MAX)
       return refuse('poolFull', { retryAfterSeconds: 60 });
-    pending.push({ grantId, name, blob, atMs: nowMs });
+    pending.push({ grantId, name, blob, atMs: clock.nowMs() });
     return served(null);
   };
 
@@ -117,6 +121,7 @@ export function createBlobShelf(options: BlobShelfOptions): BlobShelf {
     },
     narrowing: (grantId, hash) => shelf.get(narrowingPlace(grantId, hash)),
     tend: async (block) => {
+      forgetOld();
       for (const { transaction, outcome } of block.transactions) {
         const { body } = transaction;
         if (outcome !== 'ok') continue;

@@ -1,10 +1,10 @@
 /**
- * CometBFT's own `abci-cli` against our server: Go's client of the same protocol, written by others. It is
- * on PATH, or named by YILIAN_ABCI_CLI; without it the tests are skipped, except in CI.
+ * CometBFT's own `abci-cli` against our server: Go's client of the same protocol, written by others. From PATH
+ * or Go's bin directory; without it the tests are skipped, except in CI.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeAppState } from '@yilian/consensus/abci/application-calls';
 import type { FinalizeBlockRequest, InitChainRequest } from '@yilian/consensus/abci/requests';
@@ -17,9 +17,14 @@ import { enrolPatient, keysOf } from '../engine/consortium.ts';
 import { ScriptedEngine } from './scripted-engine.ts';
 import { genesisOf, type RunningApplication, startApplication } from './network.ts';
 
-const PROGRAM = process.env['YILIAN_ABCI_CLI'] ?? 'abci-cli';
-const found = spawnSync(PROGRAM, ['version'], { encoding: 'utf8' });
-const isThere = found.status === 0;
+const versionOf = (program: string): string | null => {
+  const { status, stdout } = spawnSync(program, ['version'], { encoding: 'utf8' });
+  return status === 0 ? stdout : null;
+};
+const PROGRAM =
+  ['abci-cli', join(homedir(), 'go', 'bin', 'abci-cli')].find((each) => versionOf(each) !== null) ??
+  'abci-cli';
+const version = versionOf(PROGRAM);
 
 const names = [0, 1, 2, 3].map((i) => keysOf(`validator ${i}`));
 const genesis = genesisOf(names.map((keys, i) => ({ keys, leads: i < 3 })));
@@ -53,10 +58,10 @@ interface Ran {
 }
 
 test.runIf(process.env['CI'] === 'true')('abci-cli is there, and speaks our version', () => {
-  expect(found.stdout).toMatch(/^2\.0\./);
+  expect(version).toMatch(/^2\.0\./);
 });
 
-describe.skipIf(!isThere)('abci-cli of CometBFT', () => {
+describe.skipIf(version === null)('abci-cli of CometBFT', () => {
   let root: string;
   let application: RunningApplication;
   let engine: ScriptedEngine;

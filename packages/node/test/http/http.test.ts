@@ -94,7 +94,7 @@ describe('answers', () => {
     expect(status.services).toContain('registration');
   });
 
-  it('a submitted transaction becomes final and its receipt verifies under the next header', async () => {
+  it('API-3 API-4 a submitted transaction becomes final and its receipt verifies under the next header', async () => {
     const { bytes, id } = request();
     const final = parse(submitted, await test.inject(post('/v1/transactions?wait=final', bytes)));
     expect(final).toMatchObject({ kind: 'final', id, outcome: 'ok' });
@@ -110,7 +110,7 @@ describe('answers', () => {
     expect(receipt.transaction).toEqual(bytes.slice());
   });
 
-  it('a state subtree verifies under the header it comes with', async () => {
+  it('API-4 a state subtree verifies under the header it comes with', async () => {
     const proven = parse(provenAnswer, await test.inject({ url: '/v1/state/-' }));
     const { header } = decodeSignedHeader(proven.header);
     expect(verifySubtreeAnswer(header.appHash, '', parseSubtreeAnswer(proven.answer))).toBe(true);
@@ -169,8 +169,27 @@ describe('bad input', () => {
     ['/v1/members/%00/certificate', 'malformed'],
     ['/v1/lists/everything?from=0', 'malformed'],
     ['/v1/lists/epoch-records', 'malformed'],
-  ])('GET %s is %s', async (url, code) => {
+  ])('API-2 GET %s is %s', async (url, code) => {
     expect(codeOf(await test.inject({ url }))).toBe(code);
+  });
+
+  it('API-5 every failure has one form, and quotes nothing of the request', async () => {
+    const secret = 'a-name-that-nobody-should-see';
+    const answers = await Promise.all([
+      test.inject({ url: `/v1/${secret}` }),
+      test.inject({ url: `/v1/state/${secret}` }),
+      test.inject(post('/v1/transactions', new TextEncoder().encode(secret))),
+      test.inject({ method: 'DELETE', url: `/v1/transactions?${secret}` }),
+    ]);
+    for (const answer of answers) {
+      expect(answer.headers['content-type']).toBe('application/problem+json');
+      const problem = answer.json<Record<string, unknown>>();
+      const more = problem['code'] === 'refused' ? ['rejection'] : [];
+      const form = ['code', 'detail', 'status', 'title', 'type', ...more].sort();
+      expect(Object.keys(problem).sort()).toEqual(form);
+      expect(problem['status']).toBe(answer.statusCode);
+      expect(answer.payload).not.toContain(secret);
+    }
   });
 
   it('another method on a known path is methodNotAllowed', async () => {
@@ -237,7 +256,7 @@ describe('signed requests', () => {
     expect(codeOf(await send())).toBe('grantUnknown');
   });
 
-  it('a replayed one is refused', async () => {
+  it('API-7 a replayed one is refused', async () => {
     const nonce = randomBytes(16);
     expect(codeOf(await send({ nonce }))).toBe('grantUnknown');
     expect(codeOf(await send({ nonce }))).toBe('replayed');
@@ -271,7 +290,7 @@ describe('signed requests', () => {
       () => test.inject(post('/v1/re-encryptions', body)),
       'malformed',
     ],
-  ])('one %s is refused', async (_why, make, code) => {
+  ])('API-6 one %s is refused', async (_why, make, code) => {
     expect(codeOf(await make())).toBe(code);
   });
 
@@ -317,7 +336,7 @@ describe('ciphertexts', () => {
     });
   };
 
-  it('bytes that are not what was announced are refused', async () => {
+  it('API-12 bytes that are not what was announced are refused', async () => {
     const bytes = randomBytes(1000);
     const announced = { headerHash: randomBytes(32), digest: randomBytes(32), length: 1000 };
     expect(codeOf(await put(bytes, announced))).toBe('digestMismatch');
@@ -339,7 +358,7 @@ describe('ciphertexts', () => {
     ).toBe('tooLarge');
   });
 
-  it('a record goes in, is attested, and comes out whole and in ranges', async () => {
+  it('API-12 a record goes in, is attested, and comes out whole and in ranges', async () => {
     const { sealedObject } = await import('./sealed-object.ts');
     const { bytes, announced } = await sealedObject(CHAIN_ID, 50_000);
     const key = randomBytes(32);
@@ -364,7 +383,7 @@ describe('ciphertexts', () => {
 });
 
 describe('pages of other origins', () => {
-  it('the configured one may call, others may not', async () => {
+  it('API-13 the configured one may call, others may not', async () => {
     const allowed = await test.inject({ url: '/v1/status', headers: { origin: ORIGIN } });
     expect(allowed.headers['access-control-allow-origin']).toBe(ORIGIN);
     for (const origin of ['http://evil.example', 'null', `${ORIGIN}.evil.example`]) {

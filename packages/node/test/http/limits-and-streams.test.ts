@@ -53,7 +53,7 @@ async function readEvents(
 }
 
 describe('rate limits', () => {
-  it('give back what time gives back, and forget the quietest when there are too many', () => {
+  it('API-8 give back what time gives back, and forget the quietest when there are too many', () => {
     let nowMs = 0;
     const limit = createRateLimit({ perSecond: 10, burst: 20, callersMax: 2, nowMs: () => nowMs });
     expect(limit.take('a', 20)).toBe(0);
@@ -66,7 +66,7 @@ describe('rate limits', () => {
     expect(limit.take('a', 20)).toBe(0);
   });
 
-  it('refuse an address that asks too much, with the time to wait', async () => {
+  it('API-8 refuse an address that asks too much, with the time to wait', async () => {
     test = await startNode({ addressPerSecond: 5 });
     const codes: number[] = [];
     let last: unknown;
@@ -83,7 +83,7 @@ describe('rate limits', () => {
     expect((await test.inject({ url: '/healthz' })).statusCode).toBe(200);
   });
 
-  it('refuse a signer that asks too much, whatever its address', async () => {
+  it('API-8 refuse a signer that asks too much, whatever its address', async () => {
     test = await startNode({ signerPerSecond: 5 });
     const handle = makeKeys();
     const codes: number[] = [];
@@ -105,7 +105,7 @@ describe('rate limits', () => {
 });
 
 describe('event streams', () => {
-  it('blocks come as they become final, and a reader that comes back misses none', async () => {
+  it('API-11 blocks come as they become final, and a reader that comes back misses none', async () => {
     test = await startNode();
     const port = await test.node.http.listen('127.0.0.1', 0);
     const base = `http://127.0.0.1:${port}/v1/blocks/events`;
@@ -130,7 +130,7 @@ describe('event streams', () => {
     expect(Number(event?.id)).toBeGreaterThan(2);
   });
 
-  it('an inbox stream is opened by its handle, in header or query, and ends when the node stops', async () => {
+  it('API-11 an inbox stream is opened by its handle, in header or query, and ends when the node stops', async () => {
     test = await startNode();
     const running = test;
     const port = await running.node.http.listen('127.0.0.1', 0);

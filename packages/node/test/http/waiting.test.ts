@@ -62,7 +62,7 @@ async function untilWaiting(running: TestNode, count: number): Promise<void> {
 }
 
 describe('API-15', () => {
-  it('a receipt is asked for once, before its transaction exists, and comes with its proof', async () => {
+  it('API-15 a receipt is asked for once, before its transaction exists, and comes with its proof', async () => {
     test = await startQuietNode();
     const running = test;
     const unsigned = draft(running);
@@ -107,7 +107,7 @@ describe('API-15', () => {
     expect((await test.inject({ url: `/v1/status?height=${height}` })).statusCode).toBe(200);
   });
 
-  it('a height that the chain reaches is waited for, by signed requests too', async () => {
+  it('API-15 a height that the chain reaches is waited for, by signed requests too', async () => {
     test = await startQuietNode();
     const running = test;
     const next = running.node.ordering.latest().height + 1n;

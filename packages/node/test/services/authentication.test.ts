@@ -51,7 +51,7 @@ const problemOf = (result: { readonly ok: boolean; readonly problem?: string }):
   result.ok ? 'ok' : (result.problem ?? '');
 
 describe('a signed request', () => {
-  it('is taken once, at its node, for its route, in its time, on its chain', () => {
+  it('API-6 API-7 is taken once, at its node, for its route, in its time, on its chain', () => {
     const { authentication, signed, clock } = world();
     const seconds = Math.floor(clock.ms / 1000);
     const once = signed();
@@ -69,6 +69,26 @@ describe('a signed request', () => {
       expect(problemOf(authentication.verify(signed({ timeSeconds }), TARGET))).toBe(
         'requestExpired',
       );
+  });
+
+  it('API-7 is judged in one order: receiver and route, time, nonce, signature', () => {
+    const { authentication, signed, clock } = world();
+    const old = Math.floor(clock.ms / 1000) - 61;
+    const problem = (bytes: Bytes): string => problemOf(authentication.verify(bytes, TARGET));
+    const forged = (bytes: Bytes): Bytes => {
+      const changed = bytes.slice();
+      changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
+      return changed;
+    };
+    const good = signed();
+    expect(problem(forged(signed({ target: 'GET /v1/search', timeSeconds: old })))).toBe(
+      'wrongReceiver',
+    );
+    expect(problem(forged(signed({ timeSeconds: old })))).toBe('requestExpired');
+    // A nonce counts as used only when the signature holds.
+    expect(problem(forged(good))).toBe('badSignature');
+    expect(problem(good)).toBe('ok');
+    expect(problem(forged(good))).toBe('replayed');
   });
 
   it('A14 cannot be replayed after somebody filled the list of nonces', () => {

@@ -220,7 +220,7 @@ beforeEach(() => {
 });
 
 describe('evidence of a wrong share', () => {
-  it('R11 convicts its node on chain, by hash alone', async () => {
+  it('API-16 R11 convicts its node on chain, by hash alone', async () => {
     const evidence = release(0, { spoil: true });
     expect(await problemOf(doctor, evidence)).toBe('ok');
     expect(verdicts()).toEqual([
@@ -240,7 +240,7 @@ describe('evidence of a wrong share', () => {
         expect(contains(each, secret)).toBe(false);
   });
 
-  it('told twice makes one verdict, also when told at once', async () => {
+  it('API-16 told twice makes one verdict, also when told at once', async () => {
     const evidence = release(1, { spoil: true });
     const { member } = doctor;
     const answers = await Promise.all([
@@ -267,7 +267,7 @@ describe('evidence of a wrong share', () => {
     expect(await problemOf(doctor, release(0, { spoil: true }))).toBe('ok');
   });
 
-  it('F17 an honest share convicts nobody', async () => {
+  it('API-16 F17 an honest share convicts nobody', async () => {
     for (const position of nodes.keys())
       expect(await problemOf(doctor, release(position))).toBe('evidenceInvalid');
     expect(verdicts()).toEqual([]);

@@ -276,6 +276,30 @@ afterEach(async () => {
   place.clean();
 });
 
+/** The transaction that puts it on chain. */
+function grantBlock(
+  { grant }: MadeGrant,
+  signers: Parameters<typeof transaction>[1],
+): ReturnType<typeof transaction> {
+  return transaction(
+    {
+      type: 'grantAccess',
+      grantId: grant.id,
+      grantee: grant.grantee,
+      commitments: grant.commitments,
+      holders: grant.holders.map(({ index, node }) => ({ index, node })),
+      from: 0,
+      to: grant.to,
+      tags: grant.tags,
+      bodyHash: grant.bodyHash,
+      blobHashes: grant.holders.map(({ blobHash: hash }) => hash),
+      granteeBlobHash: grant.granteeBlobHash,
+      copyHash: grant.copyHash,
+    },
+    signers,
+  );
+}
+
 describe('a share arrives', () => {
   it('is checked, kept under the grant’s key and acknowledged on chain', async () => {
     const made = await makeGrant(world);
@@ -290,7 +314,7 @@ describe('a share arrives', () => {
     expect(world.service.heldCount()).toBe(1);
   });
 
-  it('waits for its grant to be final', async () => {
+  it('API-9 waits for its grant to be final', async () => {
     const made = await makeGrant(world);
     world.chain.grants.clear();
     expect((await world.blobs.put(made.grant.id, SHARE, made.sealed)).ok).toBe(true);
@@ -300,21 +324,25 @@ describe('a share arrives', () => {
       key: publicKey(seed),
       sign: (): Bytes => randomBytes(64),
     }));
-    const body = {
-      type: 'grantAccess',
-      grantId: made.grant.id,
-      grantee: made.grant.grantee,
-      commitments: made.grant.commitments,
-      holders: made.grant.holders.map(({ index, node }) => ({ index, node })),
-      from: 0,
-      to: made.grant.to,
-      tags: made.grant.tags,
-      bodyHash: made.grant.bodyHash,
-      blobHashes: made.grant.holders.map(({ blobHash: hash }) => hash),
-      granteeBlobHash: made.grant.granteeBlobHash,
-      copyHash: made.grant.copyHash,
-    } as const;
-    await world.blobs.tend(world.chain.addBlock(transaction(body, signers)));
+    await world.blobs.tend(world.chain.addBlock(grantBlock(made, signers)));
+    expect(world.service.heldCount()).toBe(1);
+  });
+
+  it('API-9 is forgotten when its grant is not final within a minute', async () => {
+    const made = await makeGrant(world);
+    const signers = made.made.tagSeeds.map((seed) => ({
+      key: publicKey(seed),
+      sign: (): Bytes => randomBytes(64),
+    }));
+    const block = grantBlock(made, signers);
+    world.chain.grants.clear();
+    await world.blobs.put(made.grant.id, SHARE, made.sealed);
+    world.clock.ms += 60_001;
+    world.chain.grants.set(toHex(made.grant.id), made.grant);
+    await world.blobs.tend(world.chain.addBlock(block));
+    expect(world.service.heldCount()).toBe(0);
+    // Sent again it is taken: the grant is final now.
+    expect((await world.blobs.put(made.grant.id, SHARE, made.sealed)).ok).toBe(true);
     expect(world.service.heldCount()).toBe(1);
   });
 
@@ -430,7 +458,7 @@ describe('a share is released', () => {
     await world.blobs.put(made.grant.id, SHARE, made.sealed);
   });
 
-  it('to the grantee, for a final event, and verifies; the release is noted on chain', async () => {
+  it('API-10 to the grantee, for a final event, and verifies; the release is noted on chain', async () => {
     const number = addAccess(world, made);
     const answer = await release(number);
     if (!answer.ok) throw new Error(answer.problem);
@@ -475,7 +503,7 @@ describe('a share is released', () => {
     expect(releases).toMatchObject([{ number }]);
   });
 
-  it('with the same bytes when it is asked for again, also at once', async () => {
+  it('API-10 with the same bytes when it is asked for again, also at once', async () => {
     const number = addAccess(world, made);
     const [first, second] = await Promise.all([release(number), release(number)]);
     const third = await release(number);
@@ -484,7 +512,7 @@ describe('a share is released', () => {
     expect(third).toEqual(first);
   });
 
-  it('to nobody but the grantee', async () => {
+  it('API-10 to nobody but the grantee', async () => {
     const number = addAccess(world, made);
     const stranger = person('doctor', 'h-4');
     expect(problemOf(await release(number, stranger))).toBe('notGrantee');

@@ -140,7 +140,7 @@ function signedBy(seed: Bytes, chain: Chain, changes: Partial<TrustCheckpoint> =
 }
 
 describe('the regulator’s node', () => {
-  test('LC-5 signs its first final header, then one per 24 hours of block time', async () => {
+  test('API-14 LC-5 signs its first final header, then one per 24 hours of block time', async () => {
     const chain = new Chain();
     const own = open(chain, { isRegulator: true });
     await own.checkpoints.tend();
@@ -207,7 +207,7 @@ describe('any other node', () => {
   const chain = new Chain();
   chain.append(START_NS);
 
-  test('LC-5 keeps the regulator’s word over a restart, tells it on once, and never signs', async () => {
+  test('API-14 LC-5 keeps the regulator’s word over a restart, tells it on once, and never signs', async () => {
     const shelf = createShelf(createMemoryStore(), 'checkpoints');
     const own = open(chain, { shelf });
     await own.checkpoints.tend();
