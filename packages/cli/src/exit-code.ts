@@ -19,6 +19,8 @@ import {
 } from '@yilian/client/failure';
 import { CodecError } from '@yilian/crypto/bytes';
 import { failureInWords } from '@yilian/client/failure-sentences';
+import { EnrolmentError } from '@yilian/node/network/enrolment-error';
+import { describeEnrolmentFailure } from './enrolment-failure.ts';
 import { type Language, type MessageName, say } from './messages.ts';
 import type { UsageMessageName } from './usage-messages.ts';
 
@@ -31,6 +33,7 @@ export const EXIT = {
   passphrase: 5,
 } as const;
 
+export type ExitName = keyof typeof EXIT;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 type Values = Readonly<Record<string, string | number>>;
@@ -107,6 +110,10 @@ export function describeFailure(error: unknown, language: Language): Failure | u
       detail: error.message,
       isPlace: true,
     };
+  }
+  if (error instanceof EnrolmentError) {
+    const failure = describeEnrolmentFailure(error, language);
+    return { ...failure, exit: EXIT[failure.exit] };
   }
   if (error instanceof NodeFailedError) {
     const { code, sentence, message: detail } = error;

@@ -2,6 +2,7 @@
 /** `yilian`: the commands of members. Exit codes: exit-code.ts. */
 import { parseArgs } from 'node:util';
 import { type Command, Options } from './command.ts';
+import { REGISTRATION_COMMANDS } from './commands/admit.ts';
 import { ANCHOR_COMMANDS } from './commands/anchor.ts';
 import { CONSENT_COMMANDS } from './commands/consent.ts';
 import { IDENTITY_COMMANDS } from './commands/identity.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly Command[] = [
   ...ANCHOR_COMMANDS,
   ...NETWORK_COMMANDS,
   ...VALIDATOR_COMMANDS,
+  ...REGISTRATION_COMMANDS,
 ];
 
 const COMMON = {

@@ -16,6 +16,36 @@ const OWN_MESSAGES = {
     en: 'trust begins at header {height}; start the node with "yilian node --home {home}"',
     zh: '信任起点为区块头 {height}；启动节点：yilian node --home {home}',
   },
+  networkJoinedByBlocks: {
+    en: 'the chain has no snapshot yet: all its blocks are fetched; start the node with "yilian node --home {home}"',
+    zh: '该链尚无快照，将获取全部区块；启动节点：yilian node --home {home}',
+  },
+  hospitalStated: {
+    en: '{institution} ({tier}, operator {operator}) wants to join {chain}',
+    zh: '{institution}（{tier}，运营方 {operator}）申请加入 {chain}',
+  },
+  hospitalMet: {
+    en: 'host {host}, {url}, ports: HTTP {http}, nodes {peer}, engines {engine}',
+    zh: '主机 {host}，{url}，端口：HTTP {http}，节点 {peer}，引擎 {engine}',
+  },
+  homePrepared: {
+    en: 'keys and genesis are in {home}; keys.json never leaves it. Send {request} to the regulator.',
+    zh: '密钥和创世文件已写入 {home}；keys.json 不得离开该目录。请将 {request} 发给监管方。',
+  },
+  fingerprint: { en: 'fingerprint: {fingerprint}', zh: '指纹：{fingerprint}' },
+  compareFingerprint: {
+    en: 'have {institution} read its fingerprint to you by phone; when it is the same, run this again with --fingerprint "…" --out FILE',
+    zh: '请 {institution} 在电话中读出其指纹；一致时再次运行本命令，并加上 --fingerprint "…" --out 文件',
+  },
+  answerWritten: {
+    en: 'send {out} to {institution}: it is good until block {height}, and can be made again at any time',
+    zh: '请将 {out} 发给 {institution}：有效至区块 {height}，可随时重新生成',
+  },
+  secretMade: {
+    en: 'give it to the person, in person; the regulator’s node takes it up within seconds',
+    zh: '请当面交给本人；监管方节点数秒内即可受理',
+  },
+  memberEnrolled: { en: '{role} is enrolled', zh: '{role} 已登记' },
   signStateKept: {
     en: 'What this validator signed before stands in its folder and stays.',
     zh: '该验证者此前的签名状态文件已存在，保持不变。',
@@ -50,6 +80,10 @@ const OWN_MESSAGES = {
   nextNetworkExists: {
     en: 'keys are made once: start what is there, or choose another folder',
     zh: '密钥只生成一次：请启动已有网络，或选择其他目录',
+  },
+  nextConsortiumFile: {
+    en: 'name the consortium.json that the consortium hands out',
+    zh: '请给出联盟发放的 consortium.json',
   },
   nextEngine: {
     en: 'put CometBFT v0.38 on PATH, name it in YILIAN_COMETBFT, or install Go 1.22 or later',

@@ -45,6 +45,14 @@ export const USAGE_MESSAGES = {
     en: '{home}: the genesis names no regulator',
     zh: '{home}：创世文件没有指定监管中心',
   },
+  badPersonName: {
+    en: '--name is a name of at most 128 characters',
+    zh: '--name 应为不超过 128 个字符的姓名',
+  },
+  badInstitution: {
+    en: '--institution is the short name of an institution',
+    zh: '--institution 应为机构的短名称',
+  },
   notTheRegulator: {
     en: '--node is not the folder of the regulator',
     zh: '--node 不是监管中心的目录',

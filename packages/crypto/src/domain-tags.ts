@@ -99,6 +99,9 @@ export const DOMAIN_TAGS = {
   recordAuthorship: 'YILIAN-V1-RECORD-AUTHORSHIP', // [tag, chainId, suite, recordId]: key and AAD
   // node
   peerHandshake: 'YILIAN-V1-PEER-HANDSHAKE', // [tag, chainId, side, dialer's hello, acceptor's hello]
+  institutionRequest: 'YILIAN-V1-INSTITUTION-REQUEST', // [tag, chainId, description, name of the key that signs]
+  institutionAnswer: 'YILIAN-V1-INSTITUTION-ANSWER', // [tag, chainId, answer without the signature]
+  introduction: 'YILIAN-V1-INTRODUCTION', // [tag, chainId, introduction without the signature]
   outcomeReply: 'YILIAN-V1-OUTCOME-REPLY', // [tag, chainId, transactionId, height, index, 'ok' or code]
 } as const;
 

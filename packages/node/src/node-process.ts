@@ -9,14 +9,17 @@
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { decodeGenesisDocument } from '@yilian/consensus/genesis';
-import { fromHex } from '@yilian/crypto/bytes';
+import { fromHex, toHex } from '@yilian/crypto/bytes';
 import { decode } from '@yilian/crypto/cbor';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { bindFirst } from './bind-port.ts';
 import { findEngine } from './cometbft/find-engine.ts';
 import { type NodeConfig, parsePeerList, readNodeFiles } from './config.ts';
 import { ConfigError } from './json-fields.ts';
-import { type Logger, createLogger } from './logging.ts';
+import { type Logger, createLogger, logEvent } from './logging.ts';
+import { followEnrolments } from './network/follow-enrolments.ts';
+import type { IntroductionContent } from './network/introduction.ts';
+import { followTickets } from './network/ticket-folder.ts';
 import { type YilianNode, createNode } from './node.ts';
 import { type TcpPeers, createTcpPeers } from './peers/tcp-peers.ts';
 import { describeStartFailure } from './start-failure.ts';
@@ -37,29 +40,6 @@ export interface PeersMoved {
 
 function report(message: NodeReport): void {
   process.send?.(message);
-}
-
-/** One-time secrets that the centre handed out, left for the regulator's node: [[secret, role, institution]…]. */
-const TICKETS_FILE = 'tickets.cbor';
-
-async function admitTickets(home: string, node: YilianNode): Promise<void> {
-  if (node.registration === null) return;
-  const path = join(home, TICKETS_FILE);
-  let value;
-  try {
-    value = decode(new Uint8Array(readFileSync(path)));
-  } catch {
-    return;
-  }
-  if (!Array.isArray(value)) return;
-  for (const ticket of value as readonly unknown[]) {
-    const [secret, role, institution]: readonly unknown[] = Array.isArray(ticket) ? ticket : [];
-    if (!(secret instanceof Uint8Array) || typeof institution !== 'string' || !isRole(role))
-      continue;
-    await node.registration.admit(secret, { role, institution });
-  }
-  // They are in the service's store now, as hashes.
-  rmSync(path);
 }
 
 /** Certificates of the members that were there from the beginning: [[member id, certificate]…]. */
@@ -93,26 +73,51 @@ function admitFromSupervisor(node: YilianNode): void {
   });
 }
 
-function setMembers(peers: TcpPeers, members: NodeConfig['peers']): void {
-  peers.setMembers(
-    members.map(({ key, host, port }) => ({ key: fromHex(key), address: { host, port } })),
-  );
+/** Who may connect: whom the configuration names, where it says they are, and whom the regulator introduced. */
+function createMemberList(peers: TcpPeers): {
+  configure(members: NodeConfig['peers']): void;
+  introduce(introduced: readonly IntroductionContent[]): void;
+} {
+  let configured: NodeConfig['peers'] = [];
+  let introduced: NodeConfig['peers'] = [];
+  const apply = (): void => {
+    const named = new Set(configured.map(({ key }) => key));
+    const all = [...configured, ...introduced.filter(({ key }) => !named.has(key))];
+    peers.setMembers(
+      all.map(({ key, host, port }) => ({ key: fromHex(key), address: { host, port } })),
+    );
+  };
+  return {
+    configure: (members) => {
+      configured = members;
+      apply();
+    },
+    introduce: (each) => {
+      introduced = each.map(({ consensusKey, host, peerPort }) => ({
+        key: toHex(consensusKey),
+        host,
+        port: peerPort,
+      }));
+      apply();
+    },
+  };
 }
+type MemberList = ReturnType<typeof createMemberList>;
 
-function followSupervisor(peers: TcpPeers): void {
+function followSupervisor(members: MemberList): void {
   process.on('message', (message: unknown) => {
     if (typeof message !== 'object' || message === null) return;
     const { kind, peers: moved }: Partial<Record<string, unknown>> = { ...message };
-    if (kind === 'peersMoved') setMembers(peers, parsePeerList('supervisor', moved));
+    if (kind === 'peersMoved') members.configure(parsePeerList('supervisor', moved));
   });
 }
 
 /** SIGHUP: a hospital has joined or moved. Whoever votes is the ledger's to say; this is who may connect. */
-function followConfig(home: string, peers: TcpPeers, logger: Logger): void {
+function followConfig(home: string, members: MemberList, logger: Logger): void {
   process.on('SIGHUP', () => {
     try {
       const { config } = readNodeFiles(home);
-      setMembers(peers, config.peers);
+      members.configure(config.peers);
       logger.info({ event: 'peersRead', count: config.peers.length });
     } catch (error) {
       // A half-written file changes nothing.
@@ -164,9 +169,10 @@ async function run(home: string, isAnyPort: boolean, isExitWhenHalted: boolean):
       listen: { host: config.peer.host, port },
     }),
   );
-  setMembers(peers, config.peers);
-  followSupervisor(peers);
-  followConfig(home, peers, logger);
+  const members = createMemberList(peers);
+  members.configure(config.peers);
+  followSupervisor(members);
+  followConfig(home, members, logger);
   report({ kind: 'listening', peerPort: peers.address.port });
   const node = await createNode(
     {
@@ -185,13 +191,31 @@ async function run(home: string, isAnyPort: boolean, isExitWhenHalted: boolean):
     {
       peers,
       logger,
+      onIntroduced: (introduced) => members.introduce(introduced),
       ...(config.cometbft === null
         ? {}
         : { engine: { config: config.cometbft, program: await findEngine({ install: false }) } }),
     },
   );
   await importCertificates(home, node);
-  await admitTickets(home, node);
+  const { registration } = node;
+  const tickets =
+    registration === null
+      ? null
+      : await followTickets({
+          home,
+          admit: (secret, ticket) => registration.admit(secret, ticket),
+          log: (event) => logEvent(logger, event),
+        });
+  const { certificates } = node.services;
+  const enrolments = await followEnrolments({
+    home,
+    introduce: (introduction) => node.introductions.put(introduction),
+    certify: async (member, certificate) => {
+      if (certificates.get(member) === undefined) await certificates.put(member, certificate);
+    },
+    log: (event) => logEvent(logger, event),
+  });
   admitFromSupervisor(node);
   const httpPort = await bindFirst(ports(config.http.port), (port) =>
     node.http.listen(config.http.host, port),
@@ -204,6 +228,8 @@ async function run(home: string, isAnyPort: boolean, isExitWhenHalted: boolean):
     if (stopping) return;
     stopping = true;
     logger.info({ event: 'stopping', why });
+    enrolments.stop();
+    tickets?.stop();
     node.stop().then(
       () => process.exit(0),
       (error: unknown) => {

@@ -33,6 +33,7 @@ import { ConfigError } from './json-fields.ts';
 import { type LogEvent, type Logger, logEvent } from './logging.ts';
 import { type Metrics, createMetrics } from './metrics.ts';
 import { type OrderingNode, createOrderingNode } from './ordering-node.ts';
+import type { IntroductionContent } from './network/introduction.ts';
 import { splitNotices } from './peers/notices.ts';
 import type { Peers } from './peers/peers.ts';
 import { createBlobShelf } from './services/blob-shelf.ts';
@@ -41,6 +42,7 @@ import { openEpochIndex } from './services/epoch-index.ts';
 import { createCertificateWatch } from './services/certificate-watch.ts';
 import { createEpochKeys } from './services/epoch-keys.ts';
 import { createEvidence } from './services/evidence.ts';
+import { createIntroductions, type Introductions } from './services/introductions.ts';
 import { createInstitution } from './services/institution.ts';
 import { createMemberCertificates } from './services/member-certificates.ts';
 import { createNodeKeys } from './services/node-keys.ts';
@@ -93,6 +95,8 @@ export interface NodePorts {
   readonly peers: Peers;
   readonly logger: Logger;
   readonly clock?: Clock;
+  /** Who came after the genesis, each time that this changes. */
+  readonly onIntroduced?: (introduced: readonly IntroductionContent[]) => void;
   /** Where CometBFT orders: its program, and how it meets the others'. */
   readonly engine?: { readonly program: EngineProgram; readonly config: CometbftConfig };
 }
@@ -106,6 +110,7 @@ export interface YilianNode {
   readonly registration: RegistrationService | null;
   /** Present where a store is run. */
   readonly care: ObjectCare | null;
+  readonly introductions: Introductions;
   /** Resolves when the services have done what the last final block asked of them. */
   settle(): Promise<void>;
   /** HTTP first (what runs may end), then services, then ordering and disks. */
@@ -126,6 +131,14 @@ function signerOf(seed: Bytes): Signer {
 function engineSeedOf(seeds: NodeSeeds): Bytes {
   if (seeds.engine === null) throw new ConfigError('keys.json: engine must be there for CometBFT');
   return seeds.engine;
+}
+
+function toEnginePeers(introduced: readonly IntroductionContent[]): CometbftConfig['peers'] {
+  return introduced.map(({ engineId, host, enginePort }) => ({
+    id: toHex(engineId),
+    host,
+    port: enginePort,
+  }));
 }
 
 export async function createNode(options: NodeOptions, ports: NodePorts): Promise<YilianNode> {
@@ -150,6 +163,8 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   };
   const log = (event: LogEvent): void => logEvent(logger, event);
   const { upgrades = [] } = options;
+  // The engine runs before the services are there: whom it then refuses asks again.
+  let introductions: Introductions | undefined;
   const ordering =
     ports.engine === undefined
       ? await createOrderingNode({
@@ -170,6 +185,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
           engineSeed: engineSeedOf(seeds),
           config: ports.engine.config,
           program: ports.engine.program,
+          introduced: () => toEnginePeers(introductions?.list() ?? []),
           peers,
           upgrades,
           clockNs,
@@ -324,6 +340,19 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   notices.certificates.onNotice((from, notice) => {
     certificates.learn(from, notice).catch(onError);
   });
+  introductions = createIntroductions({
+    context,
+    regulatorKey: regulator.key,
+    chain,
+    shelf: createShelf(store, 'introductions'),
+    notices: notices.introductions,
+    onChanged: () => ports.onIntroduced?.(introductions?.list() ?? []),
+  });
+  const introduced = introductions;
+  notices.introductions.onNotice((from, notice) => {
+    introduced.learn(from, notice).catch(onError);
+  });
+  ports.onIntroduced?.(introduced.list());
   const certificateWatch = createCertificateWatch({
     members: [seeds.node, seeds.store, seeds.hospital, seeds.regulator].flatMap((seed) =>
       seed === null ? [] : [deriveMemberId(context, publicKey(seed))],
@@ -493,6 +522,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   const tendClock = async (): Promise<void> => {
     await attempt(() => checkpoints.tend());
     await attempt(() => Promise.resolve(certificates.tend()));
+    await attempt(() => Promise.resolve(introduced.tend()));
     await attempt(() => Promise.resolve(certificateWatch.tend()));
     await attempt(() => nodeKeys.tend());
     if (epochKeys !== null) await attempt(() => epochKeys.tend());
@@ -530,6 +560,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     metrics,
     registration,
     care,
+    introductions: introduced,
     settle: async () => {
       await work;
       await reporter.settle();
@@ -546,6 +577,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
         await ordering.stop();
         await checkpoints.close();
         await certificates.close();
+        await introduced.close();
         await store.close();
         await slots.close();
       })();

@@ -4,6 +4,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { EngineMissingError, findEngine } from '@yilian/node/cometbft/find-engine';
 import { ConfigError } from '@yilian/node/json-fields';
+import { EnrolmentError } from '@yilian/node/network/enrolment-error';
+import { isAwaitingAnswer } from '@yilian/node/network/prepare-home';
 import { NODE_PROGRAM } from '@yilian/node/node-program';
 import { initNetwork, NetworkExistsError } from '@yilian/node/network/init-network';
 import { NetworkFileError, parseNetworkFile } from '@yilian/node/network/network-file';
@@ -17,7 +19,9 @@ import {
 import type { Command, Options } from '../command.ts';
 import { EXIT, type ExitCode, InputError, NodeFailedError, UsageError } from '../exit-code.ts';
 import type { Session } from '../session.ts';
+import { enrolHospital } from './enrol-hospital.ts';
 import { join } from './join.ts';
+import { prepare } from './prepare.ts';
 
 function readNetworkFile(path: string): string {
   try {
@@ -100,18 +104,24 @@ async function up(session: Session, directory: string): Promise<ExitCode> {
 const network: Command = {
   name: 'network',
   usage:
-    'network init --hospitals FILE --out DIR | network up DIR | network down DIR | network status DIR | network join --home DIR --from URL --from URL',
+    'network init --hospitals FILE --out DIR | network up DIR | network down DIR | network status DIR | network prepare --hospital FILE --consortium FILE --home DIR [--out FILE] | network enrol --request FILE --node DIR [--fingerprint TEXT --out FILE] [--consortium FILE] [--from URL] | network join --home DIR [--answer FILE] --from URL --from URL',
   summary: {
-    en: 'make a network of hospitals; run, stop or show those of its nodes that are on this machine',
-    zh: '建立医院网络；启动、停止或查看本机上的节点',
+    en: 'make a network of hospitals; run, stop or show those of its nodes that are on this machine; prepare a hospital that joins later, enrol it (regulator), join',
+    zh: '建立医院网络；启动、停止或查看本机上的节点；为后来的医院准备目录、登记（监管方）、加入',
   },
   options: {
     hospitals: { type: 'string' },
     out: { type: 'string' },
+    hospital: { type: 'string' },
+    consortium: { type: 'string' },
+    request: { type: 'string' },
+    node: { type: 'string' },
+    fingerprint: { type: 'string' },
+    answer: { type: 'string' },
     from: { type: 'string', multiple: true },
   },
   run: async (session, options) => {
-    const action = options.argument(0, 'init, up, down, status or join');
+    const action = options.argument(0, 'init, up, down, status, prepare, enrol or join');
     switch (action) {
       case 'init':
         return init(session, options);
@@ -129,6 +139,10 @@ const network: Command = {
           session,
           await attempt(session, () => networkStatus(resolve(options.argument(1, 'DIR')))),
         );
+      case 'prepare':
+        return attempt(session, () => prepare(session, options));
+      case 'enrol':
+        return attempt(session, () => enrolHospital(session, options));
       case 'join':
         return attempt(session, () => join(session, options));
       default:
@@ -148,6 +162,8 @@ const node: Command = {
   run: async (session, options) => {
     const home = resolve(options.required('home'));
     if (!existsSync(home)) throw new UsageError('isMissing', { path: home });
+    if (isAwaitingAnswer(home))
+      throw new EnrolmentError('answerMissing', home, 'it has no config.json yet');
     await attempt(session, () =>
       findEngine({ onProgress: (line) => void process.stderr.write(`${line}\n`) }),
     );
@@ -164,6 +180,8 @@ const node: Command = {
     // A terminal's Ctrl-C reaches the child by itself; a service manager's signal comes here alone.
     const forward = (): void => void child.kill('SIGTERM');
     process.on('SIGTERM', forward);
+    // Means "read your list of peers again" to a node, and would end this process.
+    process.on('SIGHUP', () => void child.kill('SIGHUP'));
     process.on('SIGINT', () => undefined);
     const code = await new Promise<number | null>((done) => {
       child.once('error', () => done(null));

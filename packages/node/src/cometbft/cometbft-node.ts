@@ -45,6 +45,8 @@ import {
   type EngineChainStore,
   STATE_SPACE,
 } from './engine-chain-store.ts';
+import { engineNodeId } from './engine-files.ts';
+import { createEnginePeerKeeper, type EnginePeerKeeper } from './engine-peers.ts';
 import { type EngineHome, openEngineHome } from './engine-home.ts';
 import { createEngineSupervisor, type EngineSupervisor } from './engine-supervisor.ts';
 import { createEngineRpc, type EngineRpc } from './engine-rpc.ts';
@@ -53,6 +55,7 @@ import type { EngineProgram } from './find-engine.ts';
 import { createGateway, type Gateway, type GatewaySettings } from './gateway.ts';
 import { type ChainWatch, createChainWatch } from './chain-watch.ts';
 import { createRoomWatch, type Room } from './disk-room.ts';
+import { createPeerAdmission } from './peer-admission.ts';
 import { type FinalEngineBlock, FinalHeight } from './final-height.ts';
 import { createHeaderSource, lightSetOf } from './header-source.ts';
 import { createRefusedHeaders } from './refused-headers.ts';
@@ -72,6 +75,8 @@ export interface CometbftNodeOptions {
   readonly config: CometbftConfig;
   /** Found by find-engine.ts. */
   readonly program: EngineProgram;
+  /** Engines that the configuration does not name, and that are met all the same. Default: none. */
+  readonly introduced?: () => CometbftConfig['peers'];
   /** For notices among nodes; the engine has a network of its own. */
   readonly peers: Pick<Peers, 'status' | 'close'>;
   readonly settings?: Partial<CometbftNodeSettings>;
@@ -149,11 +154,14 @@ class CometbftNode {
   #paused: string | undefined;
   readonly #room: () => Room;
   readonly #watch: ChainWatch;
+  readonly #introduced: () => CometbftConfig['peers'];
+  readonly #peerKeeper: EnginePeerKeeper;
   #roomMs = 0;
   #stopping: Promise<void> | undefined;
 
   constructor(options: CometbftNodeOptions, store: KeyValueStore, unlock: () => void) {
     this.#options = options;
+    this.#introduced = options.introduced ?? ((): CometbftConfig['peers'] => []);
     this.#unlock = unlock;
     this.#settings = { ...DEFAULT_SETTINGS, ...options.settings };
     this.#log = options.log ?? ((): void => undefined);
@@ -218,6 +226,12 @@ class CometbftNode {
       minMib: this.#settings.diskFreeMinMib,
     });
     this.#rpc = createEngineRpc({ socketPath: this.#home.rpcSocket });
+    this.#peerKeeper = createEnginePeerKeeper({
+      rpc: this.#rpc,
+      wanted: () => [...options.config.peers, ...this.#introduced()],
+      ownId: engineNodeId(options.engineSeed),
+      nowMs: () => performance.now(),
+    });
     this.#watch = createChainWatch({
       heartbeatMs: this.#settings.heartbeatMs,
       clockNs: () => this.#clockNs(),
@@ -255,6 +269,11 @@ class CometbftNode {
       }),
       retainHeight: (height) => this.#retainHeight(height),
       onConnected: () => this.#gateway.lost(),
+      admitPeer: createPeerAdmission({
+        configured: options.config.peers,
+        introduced: this.#introduced,
+        log: this.#log,
+      }),
       log: this.#log,
     });
     this.#final = new FinalHeight(
@@ -369,6 +388,7 @@ class CometbftNode {
       if (this.#isHeld()) return;
       try {
         await this.#final.catchUp();
+        await this.#peerKeeper.tend();
         await this.#watch.tend(peersConnected(this.#options.peers));
         await this.#gateway.resend(
           (tx) => this.#driver.checkAhead(tx),

@@ -22,9 +22,12 @@ export class EngineRpcError extends Error {
   }
 }
 
+/** As the engine reads JSON; whole numbers travel as text. */
+export type RpcParameter = string | boolean | readonly string[];
+
 export interface EngineRpc {
   /** The `result` of the answer, unparsed. @throws EngineRpcError */
-  call(method: string, params: Readonly<Record<string, string>>): Promise<unknown>;
+  call(method: string, params: Readonly<Record<string, RpcParameter>>): Promise<unknown>;
   close(): void;
 }
 

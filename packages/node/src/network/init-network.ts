@@ -10,6 +10,7 @@ import type { DemoConsortium } from '@yilian/api/documents';
 import { type DemoTicket, encodeTickets } from '../demo/make-consortium.ts';
 import { describeConsortium } from '../demo/describe-consortium.ts';
 import type { CometbftConfig, NodeConfig, NodeSettings } from '../config.ts';
+import { listenAddresses } from './listen-addresses.ts';
 import { type MadeNode, makeNetwork, writeNode } from './make-network.ts';
 import type { NetworkFile, NetworkMember } from './network-file.ts';
 
@@ -30,11 +31,7 @@ interface Placed {
 
 function engineOf(placed: Placed, all: readonly Placed[]): CometbftConfig {
   return {
-    // A machine may be reached under an address that it does not itself have (NAT, containers).
-    listen: {
-      host: placed.member.host === '127.0.0.1' ? '127.0.0.1' : '0.0.0.0',
-      port: placed.member.ports.engine,
-    },
+    listen: listenAddresses(placed.member).engine,
     peers: all
       .filter((other) => other !== placed)
       .map(({ member, made }) => ({
@@ -51,18 +48,13 @@ function configOf(
   settings: Partial<NodeSettings>,
 ): Omit<NodeConfig, 'settings'> & { readonly settings: Partial<NodeSettings> } {
   const { member } = placed;
-  const isLocal = member.host === '127.0.0.1';
+  const { http, peer } = listenAddresses(member);
   return {
     name: member.institution,
     institution: member.institution,
     operator: member.operator,
-    // HTTP stays on the machine, where the hospital's reverse proxy speaks TLS to the world; a URL of plain
-    // HTTP is somebody's own wish.
-    http: {
-      host: isLocal || member.url.startsWith('https:') ? '127.0.0.1' : '0.0.0.0',
-      port: member.ports.http,
-    },
-    peer: { host: isLocal ? '127.0.0.1' : '0.0.0.0', port: member.ports.peer },
+    http,
+    peer,
     peers: all.map((each) => ({
       key: each.made.facts.consensusKey,
       host: each.member.host,
@@ -111,7 +103,8 @@ export async function initNetwork(file: NetworkFile, directory: string): Promise
   const part = `${directory}.part`;
   rmSync(part, { recursive: true, force: true });
   mkdirSync(part, { recursive: true });
-  const settings = { blockIntervalMs: file.blockIntervalMs, heartbeatMs: file.heartbeatMs };
+  const { blockIntervalMs, heartbeatMs, snapshotEvery } = file;
+  const settings = { blockIntervalMs, heartbeatMs, snapshotEvery };
   for (const each of placed) {
     const home = join(part, 'nodes', each.member.institution);
     writeNode(home, each.made, network.shared);

@@ -36,38 +36,61 @@ function readConfig(path: string): Record<string, unknown> {
   throw new ConfigError(`${path}: expected an object`);
 }
 
+/** Whether some node must have a snapshot by now. Before, all blocks are fetched: there are few. */
+export function hasSnapshot(newestHeight: bigint, snapshotEvery: number): boolean {
+  return snapshotEvery > 0 && newestHeight >= BigInt(snapshotEvery);
+}
+
 export interface JoinInput {
   /** Base addresses of other nodes' HTTP, at least two, of different operators. */
   readonly urls: readonly string[];
-  /** A header that was verified, at `trustHeightFor`; hours in which its validators are still bound. */
-  readonly trusted: {
-    readonly height: bigint;
-    readonly blockId: Bytes;
-    readonly periodHours: number;
-  };
+  /**
+   * A header that was verified, at `trustHeightFor`; hours in which its validators are still bound. Undefined: no
+   * snapshot is taken.
+   */
+  readonly trusted:
+    | {
+        readonly height: bigint;
+        readonly blockId: Bytes;
+        readonly periodHours: number;
+      }
+    | undefined;
   /** Of the newest verified header. */
   readonly newestHeight: bigint;
+}
+
+function describeStateSync(
+  urls: readonly string[],
+  trusted: NonNullable<JoinInput['trusted']>,
+): Readonly<Record<string, unknown>> {
+  return {
+    rpcServers: urls.map((url) => `${url.replace(/\/+$/, '')}${ENGINE_RELAY_PATH}`),
+    trustHeight: Number(trusted.height),
+    trustHash: toHex(trusted.blockId),
+    trustPeriodHours: trusted.periodHours,
+  };
 }
 
 /** @throws ConfigError */
 export function joinNetwork(
   home: string,
   { urls, trusted, newestHeight }: JoinInput,
-): { readonly stateSync: StateSyncConfig; readonly keepsSignState: boolean } {
+): { readonly stateSync: StateSyncConfig | undefined; readonly keepsSignState: boolean } {
   const path = join(home, 'config.json');
   const config = readConfig(path);
   const { cometbft } = config;
   if (typeof cometbft !== 'object' || cometbft === null)
     throw new ConfigError(`${path}: only a chain that CometBFT orders is joined by snapshot`);
-  const stateSync = {
-    rpcServers: urls.map((url) => `${url.replace(/\/+$/, '')}${ENGINE_RELAY_PATH}`),
-    trustHeight: Number(trusted.height),
-    trustHash: toHex(trusted.blockId),
-    trustPeriodHours: trusted.periodHours,
+  const entries = Object.entries(cometbft).filter(([name]) => name !== 'stateSync');
+  const stateSync = trusted === undefined ? undefined : describeStateSync(urls, trusted);
+  const changed = {
+    ...config,
+    cometbft: {
+      ...Object.fromEntries(entries),
+      ...(stateSync === undefined ? {} : { stateSync }),
+    },
   };
-  const changed = { ...config, cometbft: { ...cometbft, stateSync } };
   const parsed = parseNodeConfig('config.json', changed).cometbft?.stateSync;
-  if (parsed === undefined) throw new ConfigError(`${path}: stateSync was not understood`);
   writeFileSync(`${path}.new`, `${JSON.stringify(changed, null, 2)}\n`);
   renameSync(`${path}.new`, path);
   const folder = join(home, 'data', 'cometbft', 'data');

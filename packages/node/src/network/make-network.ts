@@ -61,7 +61,8 @@ function seed(): Bytes {
   return new Uint8Array(randomBytes(32));
 }
 
-function makeNode(chainId: string, { institution, tier, operator }: Institution): MadeNode {
+/** Fresh keys of one institution's node. */
+export function makeNode(chainId: string, { institution, tier, operator }: Institution): MadeNode {
   const isHospital = tier !== 'regulator';
   const seeds = {
     consensus: seed(),
@@ -88,9 +89,11 @@ function makeNode(chainId: string, { institution, tier, operator }: Institution)
   };
 }
 
-const NO_HPKE_KEY: Bytes = new Uint8Array(32);
+/** Of members that receive nothing. */
+export const NO_HPKE_KEY: Bytes = new Uint8Array(32);
 
-function certify(
+/** A certificate of two years by the regulator, and the member as the ledger describes it. */
+export function certify(
   chainId: string,
   regulatorSeed: Bytes,
   member: Omit<MemberDescription, 'certificateHash'>,
@@ -122,14 +125,21 @@ function certify(
   };
 }
 
+/** `keys.json`, for the owner of the folder alone. */
+export function writeSeeds(directory: string, seeds: NodeSeeds): void {
+  const keys = Object.fromEntries(
+    Object.entries(seeds).map(([name, value]: [string, Bytes | null]) => [
+      name,
+      value === null ? null : toHex(value),
+    ]),
+  );
+  writeFileSync(join(directory, 'keys.json'), JSON.stringify(keys, null, 2), { mode: 0o600 });
+}
+
 /** Below `directory`: keys.json (mode 0600), genesis.cbor, certificates.cbor. */
 export function writeNode(directory: string, made: MadeNode, shared: MadeNetwork['shared']): void {
   mkdirSync(directory, { recursive: true });
-  const { seeds } = made;
-  const keys = Object.fromEntries(
-    Object.entries(seeds).map(([name, value]) => [name, value === null ? null : toHex(value)]),
-  );
-  writeFileSync(join(directory, 'keys.json'), JSON.stringify(keys, null, 2), { mode: 0o600 });
+  writeSeeds(directory, made.seeds);
   writeFileSync(join(directory, 'genesis.cbor'), shared.genesis);
   writeFileSync(join(directory, 'certificates.cbor'), shared.certificates);
 }

@@ -4,6 +4,7 @@
  *
  *   chain: stroke-network            # lower-case letters, digits, hyphens; at most 40
  *   blockIntervalMs: 250             # optional
+ *   snapshotEvery: 10000             # optional; blocks from one snapshot to the next, 0: none
  *   hospitals:
  *     - institution: city-first      # short name
  *       tier: tertiary               # tertiary | secondary | community
@@ -47,12 +48,15 @@ export interface NetworkFile {
   readonly chainId: string;
   readonly blockIntervalMs: number;
   readonly heartbeatMs: number;
+  /** Heights from one snapshot to the next, on every node. */
+  readonly snapshotEvery: number;
   /** The regulator last. */
   readonly members: readonly NetworkMember[];
 }
 
-const HOST = /^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/;
-const URL_FORM = /^https?:\/\/[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/;
+/** Name or address of a machine, as configurations name it. */
+export const HOST: RegExp = /^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/;
+export const URL_FORM: RegExp = /^https?:\/\/[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$/;
 const FIRST_PORTS: NodePorts = { http: 19_200, peer: 19_400, engine: 26_656 };
 /** Room between the engine ports of trial networks on one machine: the engine uses the next one, too. */
 const ENGINE_PORT_STEP = 10;
@@ -114,12 +118,24 @@ function readMember(
   };
 }
 
+/**
+ * `hospital.yaml`: one entry of `hospitals`, of an institution that comes to a network that runs.
+ * @throws NetworkFileError
+ */
+export function parseHospitalFile(source: string): NetworkMember {
+  return readMember(parseDocument('hospital file', source), 'hospital file', {
+    onHost: () => 0,
+    isRegulator: false,
+  });
+}
+
 /** @throws NetworkFileError */
 export function parseNetworkFile(source: string): NetworkFile {
   const root = fieldsOf('network file', parseDocument('network file', source), [
     'chain',
     'blockIntervalMs',
     'heartbeatMs',
+    'snapshotEvery',
     'hospitals',
     'regulator',
   ]);
@@ -158,6 +174,11 @@ export function parseNetworkFile(source: string): NetworkFile {
     heartbeatMs: whole(root, 'network file', 'heartbeatMs', {
       min: 1_000,
       max: 3_600_000,
+      standard: 10_000,
+    }),
+    snapshotEvery: whole(root, 'network file', 'snapshotEvery', {
+      min: 0,
+      max: 1_000_000_000,
       standard: 10_000,
     }),
     members,

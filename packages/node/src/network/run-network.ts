@@ -57,7 +57,7 @@ function homesOf(
   directory: string,
 ): readonly { readonly institution: string; readonly home: string }[] {
   const nodes = join(directory, 'nodes');
-  if (!existsSync(nodes))
+  if (!existsSync(nodes) || readdirSync(nodes).length === 0)
     throw new NetworkRunError(
       'noNetwork',
       `${directory} holds no network; make one with "yilian network init".`,

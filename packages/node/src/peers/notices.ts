@@ -7,6 +7,7 @@ import type { PeerListener, Peers } from './peers.ts';
 
 const CHECKPOINT = 0x00;
 const CERTIFICATE = 0x01;
+const INTRODUCTION = 0x02;
 
 export interface Notices {
   broadcast(notice: Bytes): void;
@@ -29,8 +30,17 @@ export function splitNotices(peers: Peers): {
   readonly consensus: Peers;
   readonly checkpoints: DirectNotices;
   readonly certificates: DirectNotices;
+  readonly introductions: DirectNotices;
 } {
   const listeners = new Map<number, PeerListener>();
+  let consensus: PeerListener | undefined;
+  // At once: where another engine orders, nobody ever listens for messages of consensus.
+  peers.onMessage((from, message) => {
+    const first = message[0];
+    if (first === CHECKPOINT || first === CERTIFICATE || first === INTRODUCTION)
+      listeners.get(first)?.(from, message.subarray(1));
+    else consensus?.(from, message);
+  });
   const channel = (first: number): DirectNotices => {
     const framed = (notice: Bytes): Bytes => concatBytes(Uint8Array.of(first), notice);
     return {
@@ -48,18 +58,15 @@ export function splitNotices(peers: Peers): {
       self: peers.self,
       send: (to, message) => peers.send(to, message),
       broadcast: (message) => peers.broadcast(message),
-      onMessage: (listener) =>
-        peers.onMessage((from, message) => {
-          const first = message[0];
-          if (first === CHECKPOINT || first === CERTIFICATE)
-            listeners.get(first)?.(from, message.subarray(1));
-          else listener(from, message);
-        }),
+      onMessage: (listener) => {
+        consensus = listener;
+      },
       cut: (peer, reason) => peers.cut(peer, reason),
       status: () => peers.status(),
       close: () => peers.close(),
     },
     checkpoints: channel(CHECKPOINT),
     certificates: channel(CERTIFICATE),
+    introductions: channel(INTRODUCTION),
   };
 }

@@ -86,6 +86,10 @@ export async function engineForTests(): Promise<EngineProgram | undefined> {
 
 const engineSeedOf = (keys: Keys): Uint8Array => keys.seed.map((byte) => byte ^ 0xff);
 
+export function engineIdOf(keys: Keys): string {
+  return engineNodeId(engineSeedOf(keys));
+}
+
 export interface NodePlan {
   readonly root: string;
   readonly genesis: Genesis;
@@ -98,6 +102,8 @@ export interface StartOptions {
   readonly settings?: CometbftNodeOptions['settings'];
   readonly stateSync?: CometbftConfig['stateSync'];
   readonly onEvent?: (event: LogEvent) => void;
+  /** Default: the newcomer alone, whom no configuration of the validators names. */
+  readonly introduced?: CometbftNodeOptions['introduced'];
 }
 
 const NO_PEERS = { status: () => [], close: async () => undefined };
@@ -113,7 +119,7 @@ export function nodeOptions(
     .map((each, i) => ({ each, name: `v${i}` }))
     .filter((peer) => peer.name !== name)
     .map((peer) => ({
-      id: engineNodeId(engineSeedOf(peer.each)),
+      id: engineIdOf(peer.each),
       host: '127.0.0.1',
       port: plan.ports[peer.name] ?? 0,
     }));
@@ -147,6 +153,11 @@ export function startCometbftNode(
   return createCometbftNode({
     ...nodeOptions(plan, name, keys, options),
     peers: NO_PEERS,
+    introduced:
+      options.introduced ??
+      ((): CometbftConfig['peers'] => [
+        { id: engineIdOf(newcomer), host: '127.0.0.1', port: plan.ports['new'] ?? 0 },
+      ]),
     log: options.onEvent ?? ((): void => undefined),
   });
 }

@@ -274,15 +274,32 @@ test('notices of each kind and consensus messages share a connection and do not 
   right.certificates.onNotice((from, notice) =>
     heard.push(['certificate', from[0] ?? 0, notice[0] ?? 0]),
   );
+  right.introductions.onNotice((from, notice) =>
+    heard.push(['introduction', from[0] ?? 0, notice[0] ?? 0]),
+  );
   left.consensus.broadcast(Uint8Array.of(0x82, 1));
+  left.introductions.broadcast(Uint8Array.of(0x81, 4));
   left.checkpoints.broadcast(Uint8Array.of(0x88, 2));
   left.certificates.send(seedOf(2), Uint8Array.of(0x84, 3));
   left.consensus.send(seedOf(2), concatBytes(Uint8Array.of(0x83)));
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
   expect(heard).toEqual([
     ['consensus', 1, 0x82],
+    ['introduction', 1, 0x81],
     ['checkpoint', 1, 0x88],
     ['certificate', 1, 0x84],
     ['consensus', 1, 0x83],
   ]);
+});
+
+test('notices arrive where nobody listens for messages of consensus, as beside another engine', async () => {
+  const network = createMemoryNetwork();
+  const left = splitNotices(network.join(seedOf(1)));
+  const right = splitNotices(network.join(seedOf(2)));
+  const heard: number[] = [];
+  right.certificates.onNotice((_from, notice) => heard.push(notice[0] ?? 0));
+  left.certificates.broadcast(Uint8Array.of(0x84));
+  left.consensus.broadcast(Uint8Array.of(0x82));
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+  expect(heard).toEqual([0x84]);
 });

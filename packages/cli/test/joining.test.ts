@@ -1,0 +1,591 @@
+/**
+ * Hospitals join a network of real processes and engines, by commands alone: prepared, enrolled, joined (the
+ * first by blocks and then as a validator, the second by a snapshot from after that change), and the dark paths.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { DemoConsortium } from '@yilian/api/documents';
+import { submitBody } from '@yilian/client/submission';
+import { type Bytes, fromHex, toHex } from '@yilian/crypto/bytes';
+import { publicKey, sign } from '@yilian/crypto/signature';
+import { toPatientCommitment } from '@yilian/ledger/ids';
+import { freePorts } from '@yilian/node/bind-port';
+import { engineAddress } from '@yilian/node/cometbft/engine-files';
+import { findEngine } from '@yilian/node/cometbft/find-engine';
+import type { DemoTicket } from '@yilian/node/demo/make-consortium';
+import { connectToChainOf } from '../src/commands/chain-of-home.ts';
+import { ENROLMENT_FAILURES } from '../src/enrolment-failure.ts';
+
+const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const WAIT = { timeout: 120_000, interval: 500 };
+/** So many blocks come within seconds when the test makes them, and not by themselves while it works. */
+const SNAPSHOT_EVERY = 50;
+const HEARTBEAT_MS = 20_000;
+
+const program = await findEngine({ install: false }).catch((): undefined => undefined);
+if (program === undefined && process.env['CI'] === 'true')
+  throw new Error(
+    'these tests need cometbft on the path: go install github.com/cometbft/cometbft/cmd/cometbft@v0.38.25',
+  );
+
+interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+  readonly json: Record<string, unknown>;
+}
+
+const root = mkdtempSync(join(tmpdir(), 'yl-enrol-'));
+const network = join(root, 'net');
+const consortiumFile = join(network, 'consortium.json');
+const regulator = join(network, 'nodes', 'commission');
+const homeOf = (institution: string): string => join(network, 'nodes', institution);
+const nodes = new Map<string, ChildProcess>();
+const ports: number[] = [];
+
+function yilian(args: readonly string[], cli = 'cli'): Promise<Ran> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--no-warnings', PROGRAM, ...args], {
+      env: {
+        ...process.env,
+        HOME: root,
+        YILIAN_CLI_HOME: join(root, cli),
+        YILIAN_PASSPHRASE: 'correct horse',
+        YILIAN_PASSPHRASE_COST: '64,1,1',
+        YILIAN_LANG: 'en',
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let out = '';
+    let err = '';
+    child.stdout.on('data', (piece: Buffer) => (out += piece.toString()));
+    child.stderr.on('data', (piece: Buffer) => (err += piece.toString()));
+    child.on('error', reject);
+    child.on('close', (code) => {
+      let json: Record<string, unknown> = {};
+      try {
+        json = JSON.parse(out) as Record<string, unknown>;
+      } catch {
+        // Not every call asks for JSON.
+      }
+      resolve({ code, out, err, json });
+    });
+  });
+}
+
+async function done(args: readonly string[], cli?: string): Promise<Ran> {
+  const ran = await yilian([...args, '--json'], cli);
+  expect(ran.code, `${args.join(' ')}\n${ran.err}${ran.out}`).toBe(0);
+  return ran;
+}
+
+/** The command fails with this code and says it in both languages, with what to do next. */
+async function refused(
+  args: readonly string[],
+  code: keyof typeof ENROLMENT_FAILURES,
+): Promise<void> {
+  const english = await yilian([...args, '--json']);
+  expect(english.json, english.err).toMatchObject({ error: { code } });
+  expect(english.err).not.toContain('    at ');
+  const chinese = await yilian([...args, '--lang', 'zh']);
+  expect(chinese.err).toContain(`→ ${ENROLMENT_FAILURES[code].next.zh}`);
+  expect(chinese.code).toBe(english.code);
+  expect(english.code).toBeGreaterThan(0);
+}
+
+const portsOf = (at: number): string => {
+  const [http, peer, engine] = ports.slice(3 * at);
+  return `{ http: ${http}, peer: ${peer}, engine: ${engine} }`;
+};
+const urlOf = (at: number): string => `http://127.0.0.1:${ports[3 * at]}`;
+const FROM = (): readonly string[] => ['--from', urlOf(0), '--from', urlOf(1)];
+
+interface Status {
+  readonly height: string;
+  readonly role: string;
+  readonly peers: { readonly connected: number };
+  readonly halted: boolean;
+}
+
+async function statusOf(at: number): Promise<Status> {
+  const response = await fetch(`${urlOf(at)}/v1/status`);
+  return (await response.json()) as Status;
+}
+
+async function reach(at: number, height: number): Promise<void> {
+  await vi.waitFor(
+    async () => expect(Number((await statusOf(at)).height)).toBeGreaterThanOrEqual(height),
+    WAIT,
+  );
+}
+
+/** Has the chain grow to this height by transactions: an idle one stands for ten seconds. */
+async function growTo(height: number): Promise<void> {
+  const keys = JSON.parse(readFileSync(join(regulator, 'keys.json'), 'utf8')) as {
+    readonly regulator: string;
+  };
+  const seed = fromHex(keys.regulator);
+  const signer = { key: publicKey(seed), sign: (message: Bytes): Bytes => sign(seed, message) };
+  const { network: client, reader } = await connectToChainOf(regulator, [urlOf(0)]);
+  while ((await highest()) < height) {
+    const commitment = toPatientCommitment(new Uint8Array(randomBytes(32)));
+    const body = { type: 'enrolMember', kind: 'patient', commitment } as const;
+    await submitBody(client, reader, body, [signer]);
+  }
+}
+
+const highest = async (): Promise<number> => Number((await statusOf(0)).height);
+
+function startNode(name: string): void {
+  const child = spawn(process.execPath, [PROGRAM, 'node', '--home', join(root, name)], {
+    env: process.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const log: string[] = [];
+  child.stdout.on('data', (piece: Buffer) => {
+    log.push(piece.toString());
+    writeFileSync(join(root, `${name}.log`), log.join(''));
+  });
+  nodes.set(name, child);
+}
+
+/** Events that a node has logged. */
+function logged(path: string, event: string): readonly Record<string, unknown>[] {
+  return readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line.includes(`"event":"${event}"`))
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+/** A client that knows this node alone: all it verifies comes out of this node's own state. */
+async function connectOnlyTo(institution: string): Promise<string> {
+  const document = JSON.parse(readFileSync(consortiumFile, 'utf8')) as DemoConsortium;
+  const only = document.nodes.filter((each) => each.institution === institution);
+  expect(only).toHaveLength(1);
+  const file = join(root, `${institution}.json`);
+  writeFileSync(file, JSON.stringify({ ...document, nodes: only }));
+  const cli = `cli-${institution}`;
+  await done(['connect', file], cli);
+  return cli;
+}
+
+/** Whether the key has signed the block of this height, as another node's engine shows it. */
+async function hasSigned(height: number, key: string): Promise<boolean> {
+  const body = { jsonrpc: '2.0', id: 1, method: 'commit', params: { height: String(height) } };
+  const response = await fetch(`${urlOf(1)}/v1/engine`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const answer = (await response.json()) as {
+    readonly result: {
+      readonly signed_header: {
+        readonly commit: {
+          readonly signatures: readonly {
+            readonly block_id_flag: number;
+            readonly validator_address: string;
+          }[];
+        };
+      };
+    };
+  };
+  const address = toHex(engineAddress(fromHex(key))).toUpperCase();
+  return answer.result.signed_header.commit.signatures.some(
+    (each) => each.validator_address === address && each.block_id_flag === 2,
+  );
+}
+
+async function prepare(name: string, at: number): Promise<{ readonly fingerprint: string }> {
+  const file = join(root, `${name}.yaml`);
+  writeFileSync(
+    file,
+    `institution: ${name}\ntier: tertiary\nhost: 127.0.0.1\nports: ${portsOf(at)}\n`,
+  );
+  const prepared = await done([
+    'network',
+    'prepare',
+    '--hospital',
+    file,
+    '--consortium',
+    consortiumFile,
+    '--home',
+    join(root, name),
+    '--out',
+    join(root, `${name}.request`),
+  ]);
+  return { fingerprint: String(prepared.json['fingerprint']) };
+}
+
+function enrolment(name: string, fingerprint: string): readonly string[] {
+  return [
+    'network',
+    'enrol',
+    '--request',
+    join(root, `${name}.request`),
+    '--node',
+    regulator,
+    '--fingerprint',
+    fingerprint,
+    '--out',
+    join(root, `${name}.answer`),
+    '--consortium',
+    consortiumFile,
+  ];
+}
+
+function joining(name: string, answer = `${name}.answer`): readonly string[] {
+  return ['network', 'join', '--home', join(root, name), '--answer', join(root, answer), ...FROM()];
+}
+
+/** Flips a bit in the middle of a file's copy. */
+function altered(path: string): string {
+  const bytes = readFileSync(path);
+  const at = Math.floor(bytes.length / 2);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  writeFileSync(`${path}.altered`, bytes);
+  return `${path}.altered`;
+}
+
+/** With a secret of the registration centre, which is good for this name alone. */
+async function enrolDoctor(name: string, institution: string): Promise<void> {
+  const who = ['--role', 'doctor', '--institution', institution, '--name'];
+  const { json } = await done(['admit', '--node', regulator, ...who, `Dr ${name}`]);
+  const secret = String(json['secret']);
+  await vi.waitFor(() => expect(readdirSync(join(regulator, 'tickets'))).toEqual([]), WAIT);
+  await done(['keys', 'create', '--as', 'impostor', ...who, 'Dr Impostor']);
+  const stolen = await yilian(['enrol', '--as', 'impostor', '--secret', secret, '--json']);
+  expect(stolen.json).toMatchObject({ error: { code: 'enrolmentRefused' } });
+  await done(['keys', 'create', '--as', name, ...who, `Dr ${name}`]);
+  await done(['enrol', '--as', name, '--secret', secret]);
+}
+
+async function issue(doctor: string, hospital: string): Promise<string> {
+  const visit = await done(['visit', '--as', 'li', '--hospital', hospital]);
+  const code = join(root, 'visit.txt');
+  writeFileSync(code, String(visit.json['code']));
+  const note = join(root, 'note.txt');
+  writeFileSync(note, `seen at ${hospital}`);
+  const section = `Observation=${note}`;
+  const issued = await done(['issue', '--as', doctor, '--visit', `@${code}`, '--section', section]);
+  const [{ transaction }] = issued.json['records'] as [{ transaction: string }];
+  return transaction;
+}
+
+afterAll(async () => {
+  for (const child of nodes.values())
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    }
+  if (existsSync(network)) await yilian(['network', 'down', network]);
+  rmSync(root, { recursive: true, force: true });
+}, 120_000);
+
+describe.skipIf(program === undefined)('a hospital joins a running network', () => {
+  let first = { fingerprint: '' };
+
+  beforeAll(async () => {
+    ports.push(...(await freePorts(24)));
+    const hospitals = ['city-first', 'city-second', 'county', 'township'].map(
+      (name, at) =>
+        `  - { institution: ${name}, tier: ${at < 3 ? 'tertiary' : 'community'}, host: 127.0.0.1, ports: ${portsOf(at)} }`,
+    );
+    const file = [
+      'chain: joined',
+      `heartbeatMs: ${HEARTBEAT_MS}`,
+      `snapshotEvery: ${SNAPSHOT_EVERY}`,
+      'hospitals:',
+      ...hospitals,
+      `regulator: { institution: commission, host: 127.0.0.1, ports: ${portsOf(4)} }`,
+    ];
+    writeFileSync(join(root, 'network.yaml'), file.join('\n'));
+    await done(['network', 'init', '--hospitals', join(root, 'network.yaml'), '--out', network]);
+    const secrets = JSON.parse(
+      readFileSync(join(network, 'enrolment-secrets.json'), 'utf8'),
+    ) as DemoTicket[];
+    await done(['network', 'up', network]);
+    await done(['connect', consortiumFile]);
+    const secretOf = (person: string): string =>
+      secrets.find((each) => each.person === person)?.secret ?? '';
+    await done(['keys', 'create', '--role', 'patient', '--as', 'li']);
+    await done(['enrol', '--as', 'li', '--secret', secretOf('patient-1'), '--identity', '1101']);
+    const keys = ['keys', 'create', '--role', 'doctor', '--institution', 'city-first'];
+    await done([...keys, '--name', 'Dr chen', '--as', 'chen']);
+    await done(['enrol', '--as', 'chen', '--secret', secretOf('city-first-doctor-1')]);
+    await issue('chen', 'city-first');
+  }, 240_000);
+
+  test('prepares a home of its own, with keys that are in no other file', async () => {
+    first = await prepare('city-third', 5);
+    const home = join(root, 'city-third');
+    expect(readdirSync(home).sort()).toEqual(['genesis.cbor', 'keys.json', 'request.cbor']);
+    expect(statSync(home).mode & 0o077).toBe(0);
+    for (const name of readdirSync(home)) expect(statSync(join(home, name)).mode & 0o077).toBe(0);
+    const keys = JSON.parse(readFileSync(join(home, 'keys.json'), 'utf8')) as Record<
+      string,
+      string | null
+    >;
+    const request = readFileSync(join(root, 'city-third.request'));
+    for (const secret of Object.values(keys)) {
+      if (secret === null) continue;
+      expect(request.includes(Buffer.from(secret, 'hex'))).toBe(false);
+    }
+    const again = ['network', 'prepare', '--hospital', join(root, 'city-third.yaml')];
+    const before = readFileSync(join(home, 'keys.json'), 'utf8');
+    await refused([...again, '--consortium', consortiumFile, '--home', home], 'homeExists');
+    expect(readFileSync(join(home, 'keys.json'), 'utf8')).toBe(before);
+    await refused(['network', 'join', '--home', home, ...FROM()], 'answerMissing');
+    await refused(['node', '--home', home], 'answerMissing');
+  }, 60_000);
+
+  test('is enrolled by the regulator alone, and only with the fingerprint it was told', async () => {
+    const request = join(root, 'city-third.request');
+    const look = ['network', 'enrol', '--request', request, '--node'];
+    const looked = await done([...look, regulator]);
+    expect(looked.json).toMatchObject({ ...first, institution: 'city-third', enrolled: false });
+    expect(existsSync(join(regulator, 'enrolments'))).toBe(false);
+    await refused([...look, homeOf('county')], 'notRegulator');
+    const bare = join(root, 'regulator-without-key');
+    mkdirSync(bare);
+    for (const name of ['config.json', 'genesis.cbor', 'keys.json'])
+      copyFileSync(join(regulator, name), join(bare, name));
+    const keys = JSON.parse(readFileSync(join(bare, 'keys.json'), 'utf8')) as object;
+    writeFileSync(join(bare, 'keys.json'), JSON.stringify({ ...keys, regulator: null }));
+    await refused([...look, bare], 'notRegulator');
+    const admit = ['admit', '--role', 'patient', '--name', '1102', '--node'];
+    await refused([...admit, bare], 'notRegulator');
+    expect((await yilian(['admit', '--role', 'king', '--name', 'x', '--node', bare])).code).toBe(2);
+    const wrong = first.fingerprint.replace(/^./, (digit) => (digit === '0' ? '1' : '0'));
+    await refused(enrolment('city-third', wrong), 'fingerprintDiffers');
+    const forged = ['network', 'enrol', '--request', altered(request), '--node', regulator];
+    await refused(forged, 'requestAltered');
+    const nonsense = ['network', 'enrol', '--request', join(root, 'network.yaml'), '--node'];
+    await refused([...nonsense, regulator], 'requestUnreadable');
+    expect(existsSync(join(regulator, 'enrolments'))).toBe(false);
+
+    const enrolled = await done(enrolment('city-third', first.fingerprint));
+    expect(enrolled.json).toMatchObject({ enrolled: true, isRepeated: false });
+    // Lost on the way: it is made again, and is as good.
+    const again = await done(enrolment('city-third', first.fingerprint.replaceAll(' ', '')));
+    expect(again.json).toMatchObject({ enrolled: true, isRepeated: true });
+  }, 120_000);
+
+  test('a request for another chain, or under a name that is taken, is refused', async () => {
+    const other = join(root, 'other');
+    await done(['network', 'init', '--hospitals', join(root, 'network.yaml'), '--out', other]);
+    const yaml = join(root, 'fourth.yaml');
+    writeFileSync(yaml, 'institution: city-fourth\ntier: secondary\nhost: 127.0.0.1\n');
+    const foreign = join(root, 'foreign');
+    const file = join(other, 'consortium.json');
+    const make = ['network', 'prepare', '--hospital', yaml, '--consortium'];
+    await done([...make, file, '--home', foreign]);
+    const request = join(foreign, 'request.cbor');
+    const enrol = ['network', 'enrol', '--node', regulator, '--request'];
+    await refused([...enrol, request], 'requestOtherChain');
+    await refused(
+      [
+        'network',
+        'join',
+        '--home',
+        foreign,
+        '--answer',
+        join(root, 'city-third.answer'),
+        ...FROM(),
+      ],
+      'answerOtherChain',
+    );
+
+    for (const name of ['county', 'city-third']) {
+      const twice = join(root, `twice-${name}`);
+      writeFileSync(yaml, `institution: ${name}\ntier: secondary\nhost: 127.0.0.1\n`);
+      await done([...make, consortiumFile, '--home', twice]);
+      await refused([...enrol, join(twice, 'request.cbor')], 'nameTaken');
+    }
+    const document = JSON.parse(readFileSync(consortiumFile, 'utf8')) as DemoConsortium;
+    const { anchor } = document;
+    const false_ = join(root, 'false.json');
+    writeFileSync(
+      false_,
+      JSON.stringify({ ...document, anchor: { ...anchor, regulatorKey: '00'.repeat(32) } }),
+    );
+    await refused([...make, false_, '--home', join(root, 'nowhere')], 'badConsortium');
+    expect(existsSync(join(root, 'nowhere'))).toBe(false);
+  }, 120_000);
+
+  test('an answer that was altered, for somebody else or for another home changes nothing', async () => {
+    const home = join(root, 'city-third');
+    const before = readdirSync(home);
+    const answer = join(root, 'city-third.answer');
+    copyFileSync(altered(answer), join(root, 'altered.answer'));
+    await refused(joining('city-third', 'altered.answer'), 'answerForged');
+    await refused(joining('city-third', 'network.yaml'), 'answerUnreadable');
+    await refused(
+      ['network', 'join', '--home', join(root, 'twice-county'), '--answer', answer, ...FROM()],
+      'answerForAnother',
+    );
+    await refused(
+      ['network', 'join', '--home', join(root, 'net'), '--answer', answer, ...FROM()],
+      'notPrepared',
+    );
+    const swapped = join(root, 'swapped');
+    cpSync(home, swapped, { recursive: true });
+    copyFileSync(join(root, 'twice-county', 'keys.json'), join(swapped, 'keys.json'));
+    await refused(
+      ['network', 'join', '--home', swapped, '--answer', answer, ...FROM()],
+      'notPrepared',
+    );
+    const nobody = ['--from', 'http://127.0.0.1:9', '--from', 'http://127.0.0.1:10'];
+    const away = ['network', 'join', '--home', home, '--answer', answer, ...nobody];
+    const unreachable = await yilian([...away, '--json']);
+    expect(unreachable.code, unreachable.err).toBe(4);
+    expect(unreachable.err).toContain('→');
+    expect(readdirSync(home)).toEqual(before);
+  }, 120_000);
+
+  test('joins, follows, and serves what its own state proves', async () => {
+    const joined = await done(joining('city-third'));
+    expect(joined.json).toMatchObject({ enrolled: ['node', 'store', 'hospital'] });
+    // Once more, as after a broken connection: what is on chain stays.
+    const config = readFileSync(join(root, 'city-third', 'config.json'), 'utf8');
+    await done(joining('city-third'));
+    expect(readFileSync(join(root, 'city-third', 'config.json'), 'utf8')).toBe(config);
+
+    startNode('city-third');
+    await reach(5, await highest());
+    await vi.waitFor(async () => expect((await statusOf(5)).peers.connected).toBe(5), WAIT);
+    expect(await statusOf(5)).toMatchObject({ role: 'observer', halted: false });
+    // What a service manager sends on reload reaches the node, and ends nothing.
+    nodes.get('city-third')?.kill('SIGHUP');
+    const log = join(root, 'city-third.log');
+    await vi.waitFor(() => expect(logged(log, 'peersRead')).toHaveLength(1), WAIT);
+    const cli = await connectOnlyTo('city-third');
+    const shown = await done(['validators'], cli);
+    expect(shown.json).toMatchObject({ epoch: 0 });
+    expect(Number(shown.json['height'])).toBeGreaterThan(0);
+
+    // It works as a hospital: its doctor writes a record there, its server and store sign for it, and the
+    // receipt is proven by this node alone.
+    await done(['connect', consortiumFile]);
+    await enrolDoctor('wang', 'city-third');
+    const transaction = await issue('wang', 'city-third');
+    const receipt = join(root, 'third.receipt');
+    await vi.waitFor(
+      async () => void (await done(['receipt', transaction, '--out', receipt], cli)),
+      WAIT,
+    );
+    expect((await done(['verify', receipt], cli)).json).toMatchObject({
+      valid: true,
+      type: 'issueRecord',
+      outcome: 'ok',
+    });
+    expect(existsSync(join(root, 'city-third', 'data', 'objects'))).toBe(true);
+  }, 240_000);
+
+  test('becomes a validator, without a restart, and signs blocks', async () => {
+    const list = join(root, 'validators.yaml');
+    await done(['validators', '--out', list]);
+    const key = String(
+      (await done(['validators', 'key', '--node', join(root, 'city-third')])).json['key'],
+    );
+    writeFileSync(
+      list,
+      `${readFileSync(list, 'utf8')}  - { institution: city-third, key: "${key}", power: 1, leads: true }\n`,
+    );
+    const changed = await done(['validators', 'change', '--file', list, '--node', regulator]);
+    const hash = String(changed.json['change']);
+    let acts = false;
+    for (const home of [
+      homeOf('city-first'),
+      homeOf('city-second'),
+      homeOf('county'),
+      join(root, 'city-third'),
+    ]) {
+      expect(acts).toBe(false);
+      const approved = await done(['validators', 'approve', '--change', hash, '--node', home]);
+      acts = approved.json['acts'] === true;
+    }
+    expect(acts).toBe(true);
+    await vi.waitFor(async () => expect((await statusOf(5)).role).toBe('validator'), WAIT);
+    await vi.waitFor(
+      async () => expect(await hasSigned((await highest()) - 1, key)).toBe(true),
+      WAIT,
+    );
+  }, 240_000);
+
+  test('a second one takes a snapshot from after that change, and knows the first', async () => {
+    const { epoch, height } = (await done(['validators'])).json;
+    expect(epoch).toBe(1);
+    // The newest snapshot, and the header where trust begins, lie after the change.
+    const changedBefore = Number(height);
+    await growTo((Math.floor(changedBefore / SNAPSHOT_EVERY) + 2) * SNAPSHOT_EVERY);
+    const { fingerprint } = await prepare('city-fourth', 6);
+    await done(enrolment('city-fourth', fingerprint));
+    const joined = await done(joining('city-fourth'));
+    expect(Number(joined.json['height'])).toBeGreaterThan(changedBefore);
+    startNode('city-fourth');
+    await reach(6, await highest());
+    const log = join(root, 'city-fourth.log');
+    await vi.waitFor(() => expect(logged(log, 'snapshotRestored')).toHaveLength(1), WAIT);
+    await vi.waitFor(async () => expect((await statusOf(6)).peers.connected).toBe(6), WAIT);
+    const cli = await connectOnlyTo('city-fourth');
+    const own = (await done(['validators'], cli)).json as {
+      readonly epoch: number;
+      readonly validators: readonly { readonly institution: string }[];
+    };
+    expect(own.epoch).toBe(1);
+    expect(own.validators.map(({ institution }) => institution)).toContain('city-third');
+  }, 300_000);
+
+  test('a snapshot from before a change of validators is followed across it', async () => {
+    // One snapshot back from here the set is of five; now it becomes one of four again.
+    const list = join(root, 'fewer.yaml');
+    await done(['validators', '--out', list]);
+    const entries = readFileSync(list, 'utf8').split(/(?= {2}- institution)/);
+    const township = entries.filter((entry) => !entry.includes('"township"'));
+    writeFileSync(list, township.join(''));
+    // Just after a snapshot, so that the next lies far away and the newcomer plays the blocks of the change.
+    await growTo((Math.floor((await highest()) / SNAPSHOT_EVERY) + 1) * SNAPSHOT_EVERY);
+    const before = await highest();
+    const { json } = await done(['validators', 'change', '--file', list, '--node', regulator]);
+    const hash = String(json['change']);
+    let from = 0;
+    for (const home of [
+      homeOf('city-first'),
+      homeOf('city-second'),
+      homeOf('county'),
+      join(root, 'city-third'),
+    ]) {
+      const approved = await done(['validators', 'approve', '--change', hash, '--node', home]);
+      from = Number(approved.json['from'] ?? 0);
+    }
+    expect(from).toBeGreaterThan(before);
+    const { fingerprint } = await prepare('city-fifth', 7);
+    await done(enrolment('city-fifth', fingerprint));
+    await done(joining('city-fifth'));
+    startNode('city-fifth');
+    await reach(7, Math.max(await highest(), from + 1));
+    const log = join(root, 'city-fifth.log');
+    const [restored] = logged(log, 'snapshotRestored');
+    expect(Number(restored?.['height'])).toBeLessThan(from);
+    const cli = await connectOnlyTo('city-fifth');
+    const own = await done(['validators'], cli);
+    expect(own.json).toMatchObject({ epoch: 2 });
+  }, 300_000);
+});
