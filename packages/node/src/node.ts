@@ -23,21 +23,23 @@ import { parseGenesis } from '@yilian/ledger/genesis';
 import { deriveMemberId } from '@yilian/ledger/ids';
 import type { Signer } from '@yilian/ledger/transaction-codec';
 import { type Clock, systemClock } from './clock.ts';
-import { createCometbftNode } from './cometbft/cometbft-node.ts';
+import { measureNode } from './composition/measure-node.ts';
+import { openOrdering } from './composition/open-ordering.ts';
+import { openStore } from './composition/open-store.ts';
+import { createOrderingSubmitter } from './composition/ordering-submitter.ts';
+import { tendServices } from './composition/tend-services.ts';
 import type { EngineProgram } from './cometbft/find-engine.ts';
 import type { CometbftConfig, NodeSeeds, NodeSettings } from './config.ts';
 import { type HttpServer, createHttpServer } from './http/http-server.ts';
 import type { NodeServices } from './http/node-services.ts';
 import { createRateLimit } from './http/rate-limit.ts';
-import { ConfigError } from './json-fields.ts';
 import { type LogEvent, type Logger, logEvent } from './logging.ts';
-import { type Metrics, createMetrics } from './metrics.ts';
-import { type OrderingNode, createOrderingNode } from './ordering-node.ts';
+import type { Metrics } from './metrics.ts';
+import type { OrderingNode } from './ordering-node.ts';
 import type { IntroductionContent } from './network/introduction.ts';
 import { splitNotices } from './peers/notices.ts';
 import type { Peers } from './peers/peers.ts';
 import { createBlobShelf } from './services/blob-shelf.ts';
-import type { FinalBlockView } from './services/chain-view.ts';
 import { openEpochIndex } from './services/epoch-index.ts';
 import { createCertificateWatch } from './services/certificate-watch.ts';
 import { createEpochKeys } from './services/epoch-keys.ts';
@@ -59,16 +61,9 @@ import { createShareVault } from './services/share-vault.ts';
 import { createTransactionSender } from './services/transaction-sender.ts';
 import { createTrustCheckpoints } from './services/trust-checkpoints.ts';
 import { openLmdbStore } from './storage/lmdb-store.ts';
-import { type CopyPlace, createCopySource } from './stores/copy-source.ts';
-import { openFileObjectStore } from './stores/file-object-store.ts';
-import { createObjectHoldings } from './stores/object-holdings.ts';
-import { openObjectInventory } from './stores/object-inventory.ts';
-import { type ObjectCare, createObjectCare, measureObjects } from './stores/object-care.ts';
-import { openWhenReachable } from './stores/reachable-object-store.ts';
-import { openS3ObjectStore } from './stores/s3-object-store.ts';
+import type { CopyPlace } from './stores/copy-source.ts';
+import type { ObjectCare } from './stores/object-care.ts';
 import type { S3Settings } from './stores/s3-settings.ts';
-import type { ObjectStore } from './stores/object-store.ts';
-import { verifyObject } from './stores/verify-object.ts';
 import { createSigner } from './verification/verify-signature.ts';
 
 /** For a block whose validators are not known here any more. */
@@ -117,28 +112,12 @@ export interface YilianNode {
   stop(): Promise<void>;
 }
 
-/** How often what depends on the clock alone is looked at. */
-const TEND_INTERVAL_MS = 30_000;
-
 function randomBytes(length: number): Bytes {
   return new Uint8Array(nodeRandomBytes(length));
 }
 
 function signerOf(seed: Bytes): Signer {
   return { key: publicKey(seed), sign: createSigner(seed) };
-}
-
-function engineSeedOf(seeds: NodeSeeds): Bytes {
-  if (seeds.engine === null) throw new ConfigError('keys.json: engine must be there for CometBFT');
-  return seeds.engine;
-}
-
-function toEnginePeers(introduced: readonly IntroductionContent[]): CometbftConfig['peers'] {
-  return introduced.map(({ engineId, host, enginePort }) => ({
-    id: toHex(engineId),
-    host,
-    port: enginePort,
-  }));
 }
 
 export async function createNode(options: NodeOptions, ports: NodePorts): Promise<YilianNode> {
@@ -153,50 +132,23 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   const curve = await createMclCurve();
 
   const clockNs = (): bigint => BigInt(Math.round(clock.nowMs())) * 1_000_000n;
-  const pace = {
-    blockIntervalMs: settings.blockIntervalMs,
-    // Block time lags by one beat on an idle chain, so its age reaches two beats just before the next
-    // block, and services accept less than two heartbeats: the engine beats twice as often, so that an
-    // idle chain stays fresh on a busy machine, too.
-    heartbeatMs: Math.floor(heartbeatMs / 2),
-    verificationWorkers: settings.verificationWorkers,
-  };
   const log = (event: LogEvent): void => logEvent(logger, event);
   const { upgrades = [] } = options;
   // The engine runs before the services are there: whom it then refuses asks again.
   let introductions: Introductions | undefined;
-  const ordering =
-    ports.engine === undefined
-      ? await createOrderingNode({
-          directory,
-          genesis,
-          secretKey: seeds.consensus,
-          peers,
-          clockNs,
-          upgrades,
-          settings: { ...pace, viewTimeoutMs: settings.viewTimeoutMs },
-          log,
-        })
-      : await createCometbftNode({
-          name: options.name,
-          directory,
-          genesis,
-          consensusSeed: seeds.consensus,
-          engineSeed: engineSeedOf(seeds),
-          config: ports.engine.config,
-          program: ports.engine.program,
-          introduced: () => toEnginePeers(introductions?.list() ?? []),
-          peers,
-          upgrades,
-          clockNs,
-          settings: {
-            ...pace,
-            snapshotEvery: settings.snapshotEvery,
-            blocksKept: settings.blocksKept,
-            diskFreeMinMib: settings.diskFreeMinMib,
-          },
-          log,
-        });
+  const ordering = await openOrdering({
+    name: options.name,
+    directory,
+    genesis,
+    seeds,
+    settings,
+    peers,
+    engine: ports.engine,
+    introduced: () => introductions?.list() ?? [],
+    upgrades,
+    clockNs,
+    log,
+  });
   const chain = createOrderingChainView(ordering);
   const store = openLmdbStore(join(directory, 'services'));
   const slots = await openSecretSlots(join(directory, 'secrets'));
@@ -208,19 +160,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     chainId: genesis.chainId,
     randomBytes,
     height: () => chain.tip().height,
-    submitter: {
-      submit: async (transaction, source) => {
-        const submission = await ordering.submit(transaction, source);
-        return submission.admitted
-          ? submission
-          : { admitted: false, rejection: submission.rejection.code };
-      },
-      outcome: async (id, timeoutMs) => {
-        const final = await ordering.outcome(id, timeoutMs);
-        if (final === 'timeout') return final;
-        return final.outcome.ok ? 'ok' : final.outcome.rejection.code;
-      },
-    },
+    submitter: createOrderingSubmitter(ordering),
   });
   const onError = (error: unknown): void => logger.error({ event: 'serviceFailed', err: error });
 
@@ -241,17 +181,17 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     onError,
   });
   const vault = createShareVault({ slots, shelf: createShelf(store, 'shares'), randomBytes });
-  let reEncryption: ReEncryptionService | undefined;
+  let composed: ReEncryptionService | undefined;
   const blobs = createBlobShelf({
     chain,
     clock,
     shelf: createShelf(store, 'blobs'),
     reEncryption: () => {
-      if (reEncryption === undefined) throw new Error('a blob came before the node was composed');
-      return reEncryption;
+      if (composed === undefined) throw new Error('a blob came before the node was composed');
+      return composed;
     },
   });
-  reEncryption = createReEncryption({
+  const reEncryption = createReEncryption({
     curve,
     context: grantContext,
     chain,
@@ -265,6 +205,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     signer,
     randomBytes,
   });
+  composed = reEncryption;
   const { members } = parseGenesis(genesis.appState);
   const regulator = members.find(({ role }) => role === 'regulator');
   if (regulator === undefined) throw new Error('the genesis names no regulator');
@@ -403,44 +344,25 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
   });
   const storeSigner = seeds.store === null ? null : signerOf(seeds.store);
   const { s3 = null, copies = [] } = options;
-  const openObjects = (): Promise<ObjectStore> => {
-    const { objectBytesMax } = settings;
-    return s3 === null
-      ? openFileObjectStore({
-          directory: join(directory, 'objects'),
-          objectBytesMax,
-          verify: verifyObject,
-        })
-      : openWhenReachable(() =>
-          openS3ObjectStore({ settings: s3, objectBytesMax, verify: verifyObject }),
-        );
-  };
-  const objects =
+  const objectStore =
     storeSigner === null
       ? null
-      : createObjectHoldings({
-          context,
-          objects: await openObjects(),
-          inventory: openObjectInventory(createShelf(store, 'objects')),
-          verify: verifyObject,
-        });
-  const care: ObjectCare | null =
-    storeSigner === null || objects === null
-      ? null
-      : createObjectCare({
+      : await openStore({
           context,
           chain,
           clock,
-          holdings: objects,
-          sources: copies.map((place) => createCopySource({ context, place, signer, clock })),
-          store: deriveMemberId(context, storeSigner.key),
-          signer,
+          directory,
+          objectBytesMax: settings.objectBytesMax,
+          s3,
+          copies,
+          storeSigner,
+          nodeSigner: signer,
           sender,
-          verify: verifyObject,
           shelf: (name) => createShelf(store, name),
           onEvent: (event) => logger.warn(event),
           onError,
         });
+  const care = objectStore?.care ?? null;
 
   const services: NodeServices = {
     context,
@@ -467,10 +389,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     reEncryption,
     search,
     institution: institutionService,
-    store:
-      storeSigner === null || objects === null
-        ? null
-        : { objects, member: deriveMemberId(context, storeSigner.key), signer: storeSigner },
+    store: objectStore?.service ?? null,
     registration,
     evidence,
     heartbeatMs,
@@ -485,25 +404,13 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     },
   };
 
-  const metrics = createMetrics();
-  metrics.gauge('height', 'Height of the last final block', () => chain.tip().height);
-  metrics.gauge(
-    'mempool_transactions',
-    'Transactions that wait',
-    () => ordering.status().mempool.count,
-  );
-  metrics.gauge('state_entries', 'Entries in the database', () => ordering.status().stateEntries);
-  metrics.gauge(
-    'peers_connected',
-    'Connected peers',
-    () => ordering.status().peers.filter(({ connected }) => connected).length,
-  );
-  metrics.gauge('index_records', 'Records in the search index', () => index.recordCount);
-  metrics.gauge('checkpoint_height', 'Height of the latest checkpoint of the regulator', () =>
-    Number(checkpoints.height()),
-  );
-  if (care !== null && objects !== null) measureObjects(metrics, objects, care);
-  metrics.gauge('search_tasks', 'Search tasks that wait or run', () => pool.pending());
+  const metrics = measureNode({
+    ordering,
+    index,
+    checkpoints,
+    searchPool: pool,
+    store: objectStore,
+  });
 
   const http = await createHttpServer({
     services,
@@ -514,42 +421,30 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     signerPerSecond: settings.signerPerSecond,
   });
 
-  // Blocks are worked off one after the other; a failure of one service stops neither the others nor
-  // the next block.
-  let work: Promise<void> = Promise.resolve();
-  const attempt = (action: () => Promise<void>): Promise<void> =>
-    Promise.resolve().then(action).catch(onError);
-  const tendClock = async (): Promise<void> => {
-    await attempt(() => checkpoints.tend());
-    await attempt(() => Promise.resolve(certificates.tend()));
-    await attempt(() => Promise.resolve(introduced.tend()));
-    await attempt(() => Promise.resolve(certificateWatch.tend()));
-    await attempt(() => nodeKeys.tend());
-    if (epochKeys !== null) await attempt(() => epochKeys.tend());
-  };
-  const onBlock = (block: FinalBlockView): void => {
-    work = work.then(async () => {
-      await attempt(() => blobs.tend(block));
-      await attempt(() => index.tend(block));
-      await attempt(keepValidators);
-      if (care !== null) await attempt(() => care.repair.tend(block));
-      await attempt(() => checkpoints.onBlock());
-      await attempt(() => Promise.resolve(certificates.onBlock(block)));
-      if (services.reEncryption.isDue(block)) await attempt(() => services.reEncryption.tend());
-      reporter.flush();
-    });
-  };
-  const unsubscribe = chain.subscribe(onBlock);
-  const timer = setInterval(() => {
-    void tendClock();
-    void attempt(() => services.reEncryption.tend());
-    void attempt(() => queryManager.tend());
-    if (care !== null) void attempt(() => care.round());
-  }, TEND_INTERVAL_MS);
-  timer.unref();
-  // Publishing today's key needs a running chain, so nobody waits for it here.
-  void tendClock();
-  void attempt(() => services.reEncryption.tend());
+  const tended = tendServices({
+    chain,
+    onBlock: [
+      (block) => blobs.tend(block),
+      (block) => index.tend(block),
+      keepValidators,
+      (block) => care?.repair.tend(block),
+      () => checkpoints.onBlock(),
+      (block) => certificates.onBlock(block),
+      (block) => (reEncryption.isDue(block) ? reEncryption.tend() : undefined),
+      () => reporter.flush(),
+    ],
+    onClock: [
+      () => checkpoints.tend(),
+      () => certificates.tend(),
+      () => introduced.tend(),
+      () => certificateWatch.tend(),
+      () => nodeKeys.tend(),
+      () => epochKeys?.tend(),
+    ],
+    beside: [() => reEncryption.tend()],
+    later: [() => queryManager.tend(), () => care?.round()],
+    onError,
+  });
   reporter.flush();
 
   let stopping: Promise<void> | undefined;
@@ -562,17 +457,16 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
     care,
     introductions: introduced,
     settle: async () => {
-      await work;
+      await tended.settle();
       await reporter.settle();
     },
     stop: () => {
       stopping ??= (async () => {
-        clearInterval(timer);
         await http.stop();
-        unsubscribe();
+        tended.stop();
         await care?.stop();
-        await work;
-        await objects?.close();
+        await tended.settle();
+        await objectStore?.service.objects.close();
         await pool.close();
         await ordering.stop();
         await checkpoints.close();
