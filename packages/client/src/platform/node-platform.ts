@@ -66,7 +66,13 @@ async function createFileSpool(): Promise<Spool> {
   };
   return {
     write: async (piece) => {
-      await file.write(piece);
+      // A write may take less than it was given.
+      for (let rest = piece; rest.length > 0;) {
+        const { bytesWritten } = await file.write(rest);
+        if (bytesWritten === 0)
+          throw Object.assign(new Error('the spool takes no more'), { code: 'ENOSPC' });
+        rest = rest.subarray(bytesWritten);
+      }
     },
     body: async () => {
       await close();
