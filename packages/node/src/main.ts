@@ -10,6 +10,7 @@ import { findEngine } from './cometbft/find-engine.ts';
 import { openConsortium } from './demo/make-consortium.ts';
 import { createNodeChildren } from './demo/node-children.ts';
 import { createPageServer } from './demo/page-server.ts';
+import { watchParent } from './demo/parent-watch.ts';
 import { AlreadyRunningError, lockHome } from './demo/supervisor-lock.ts';
 import { mkdirSync } from 'node:fs';
 
@@ -80,6 +81,9 @@ async function run(): Promise<void> {
   };
   process.on('SIGINT', stopAndExit);
   process.on('SIGTERM', stopAndExit);
+  // With npm its terminal may be gone: what cannot be printed stops nothing.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  watchParent(stopAndExit);
 
   try {
     // The page first: the nodes are told its address, as the only one whose scripts may call them.
