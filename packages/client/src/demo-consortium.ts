@@ -4,7 +4,7 @@
  */
 import { type BlockEvent, type DemoConsortium, demoConsortium } from '@yilian/api/documents';
 import { ROUTES } from '@yilian/api/routes';
-import { type Bytes, fromHex } from '@yilian/crypto/bytes';
+import { type Bytes, fromHex, toHex } from '@yilian/crypto/bytes';
 import { toMemberId } from '@yilian/ledger/ids';
 import { connect, type Connection } from './connect.ts';
 import { ClientError, NetworkError } from './failure.ts';
@@ -50,6 +50,14 @@ export function endpointsOf(consortium: Pick<DemoConsortium, 'nodes'>): readonly
   }));
 }
 
+export interface DemoConnection extends Connection {
+  /**
+   * Nodes that answer elsewhere now: one that is started again takes another port when its own is taken.
+   * Only addresses of known nodes of the same chain change; what nodes say is verified as before.
+   */
+  readonly relocate: (consortium: DemoConsortium) => void;
+}
+
 /** Connects to a demonstration consortium. */
 export function connectToDemo(
   platform: Platform,
@@ -57,9 +65,26 @@ export function connectToDemo(
   options: Partial<Pick<NetworkOptions, 'timeoutMs' | 'retries' | 'onLie'>> & {
     readonly anchor?: TrustAnchor;
   } = {},
-): Connection {
+): DemoConnection {
   const { anchor = trustAnchorFromHex(consortium.anchor), ...rest } = options;
-  return connect({ platform, anchor, nodes: endpointsOf(consortium), ...rest });
+  const urls = new Map(consortium.nodes.map(({ id, url }) => [id, url]));
+  const nodes = endpointsOf(consortium).map((endpoint): NodeEndpoint => {
+    const { url: first } = endpoint;
+    const id = toHex(endpoint.memberId);
+    return {
+      ...endpoint,
+      get url() {
+        return urls.get(id) ?? first;
+      },
+    };
+  });
+  return {
+    ...connect({ platform, anchor, nodes, ...rest }),
+    relocate: (moved) => {
+      if (moved.anchor.genesisId !== consortium.anchor.genesisId) return;
+      for (const { id, url } of moved.nodes) if (urls.has(id)) urls.set(id, url);
+    },
+  };
 }
 
 /** Has the supervisor act on the process of one node. `id`: its member id, hex. @throws NetworkError */

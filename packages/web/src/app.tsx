@@ -76,6 +76,8 @@ function Story({
     // A new chain is a new consortium; anything else in the list may change under the same session.
     [platform, chainId, first],
   );
+  // A node that was started again may have another port.
+  useEffect(() => session.relocate(consortium), [session, consortium]);
   return (
     <>
       <ReferralView session={session} />

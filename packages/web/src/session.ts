@@ -5,7 +5,11 @@ import {
   countSightings,
   createChainExplorer,
 } from '@yilian/client/chain-explorer';
-import { connectToDemo, type DemoConsortium } from '@yilian/client/demo-consortium';
+import {
+  connectToDemo,
+  type DemoConnection,
+  type DemoConsortium,
+} from '@yilian/client/demo-consortium';
 import type { Network } from '@yilian/client/network';
 import { createMemoryStorage, type Platform } from '@yilian/client/platform/platform';
 import { createWebPlatform } from '@yilian/client/platform/web-platform';
@@ -30,7 +34,7 @@ interface PatientTraces {
   readonly pseudonymous: readonly Uint8Array[];
 }
 
-export interface Session {
+export interface Session extends Pick<DemoConnection, 'relocate'> {
   readonly platform: Platform;
   readonly consortium: DemoConsortium;
   readonly network: Network;
@@ -52,13 +56,14 @@ const GRANT_TYPES: ReadonlySet<string> = new Set([
 
 /** The page trusts the anchor that its own supervisor serves; a hospital's client has it from a certificate. */
 export function createSession(platform: Platform, consortium: DemoConsortium): Session {
-  const { network, reader } = connectToDemo(platform, consortium);
+  const { network, reader, relocate } = connectToDemo(platform, consortium);
   const explorer = createChainExplorer(reader);
   const session: Session = {
     platform,
     consortium,
     network,
     reader,
+    relocate,
     explorer,
     traces: { confidential: [], pseudonymous: [] },
     async lookForHer() {

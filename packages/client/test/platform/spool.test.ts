@@ -26,7 +26,7 @@ function takeAtMost(most: number): () => number {
     this: unknown,
     piece: Uint8Array,
   ) {
-    return write.call(this, piece.subarray(0, most)) as ReturnType<typeof write>;
+    return write.call(this, piece.subarray(0, most));
   });
   return () => spy.mock.calls.length;
 }
