@@ -188,7 +188,7 @@ export function describeEnrolmentFailure(
   return {
     exit,
     code,
-    message: sentence[language].replace('{place}', place),
+    message: sentence[language].replace('{place}', () => place),
     next: next[language],
     detail: message,
   };

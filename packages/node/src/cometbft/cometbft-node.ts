@@ -388,12 +388,12 @@ class CometbftNode {
       if (this.#isHeld()) return;
       try {
         await this.#final.catchUp();
-        await this.#peerKeeper.tend();
         await this.#watch.tend(peersConnected(this.#options.peers));
         await this.#gateway.resend(
           (tx) => this.#driver.checkAhead(tx),
           (name) => this.#mempool.release(name),
         );
+        await this.#peerKeeper.tend();
       } catch (error) {
         this.#log({ level: 'debug', event: 'tendFailed', reason: String(error) });
       }
