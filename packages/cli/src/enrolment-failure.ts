@@ -128,8 +128,8 @@ export const ENROLMENT_FAILURES: Readonly<Record<EnrolmentErrorCode, EnrolmentFa
       zh: '{place} 中的密钥已属于某个成员',
     },
     next: {
-      en: 'prepare another home: every member has keys of its own',
-      zh: '请重新准备目录：每个成员使用各自的密钥',
+      en: 'put the hospital’s file back into the regulator’s enrolments/ when it was enrolled before; else prepare another home: every member has keys of its own',
+      zh: '若该医院此前已登记，请将其文件放回监管方的 enrolments/；否则请重新准备目录：每个成员使用各自的密钥',
     },
   },
   answerUnreadable: {

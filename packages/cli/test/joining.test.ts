@@ -13,6 +13,7 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -30,6 +31,8 @@ import { freePorts } from '@yilian/node/bind-port';
 import { engineAddress } from '@yilian/node/cometbft/engine-files';
 import { findEngine } from '@yilian/node/cometbft/find-engine';
 import type { DemoTicket } from '@yilian/node/demo/make-consortium';
+import { answerRequest, openRegulatorHome } from '@yilian/node/network/enrol-hospital';
+import { readOwnRequest } from '@yilian/node/network/prepare-home';
 import { connectToChainOf } from '../src/commands/chain-of-home.ts';
 import { ENROLMENT_FAILURES } from '../src/enrolment-failure.ts';
 
@@ -353,7 +356,7 @@ describe.skipIf(program === undefined)('a hospital joins a running network', () 
     expect(readFileSync(join(home, 'keys.json'), 'utf8')).toBe(before);
     await refused(['network', 'join', '--home', home, ...FROM()], 'answerMissing');
     await refused(['node', '--home', home], 'answerMissing');
-  }, 60_000);
+  }, 180_000);
 
   test('is enrolled by the regulator alone, and only with the fingerprint it was told', async () => {
     const request = join(root, 'city-third.request');
@@ -385,7 +388,7 @@ describe.skipIf(program === undefined)('a hospital joins a running network', () 
     // Lost on the way: it is made again, and is as good.
     const again = await done(enrolment('city-third', first.fingerprint.replaceAll(' ', '')));
     expect(again.json).toMatchObject({ enrolled: true, isRepeated: true });
-  }, 120_000);
+  }, 180_000);
 
   test('a request for another chain, or under a name that is taken, is refused', async () => {
     const other = join(root, 'other');
@@ -427,7 +430,7 @@ describe.skipIf(program === undefined)('a hospital joins a running network', () 
     );
     await refused([...make, false_, '--home', join(root, 'nowhere')], 'badConsortium');
     expect(existsSync(join(root, 'nowhere'))).toBe(false);
-  }, 120_000);
+  }, 180_000);
 
   test('an answer that was altered, for somebody else or for another home changes nothing', async () => {
     const home = join(root, 'city-third');
@@ -451,13 +454,20 @@ describe.skipIf(program === undefined)('a hospital joins a running network', () 
       ['network', 'join', '--home', swapped, '--answer', answer, ...FROM()],
       'notPrepared',
     );
+    // Signed when the chain was 4,900 blocks younger, as it were.
+    const request = readOwnRequest(home);
+    const { answer: old } = answerRequest(openRegulatorHome(regulator), request, {
+      height: -4_899n,
+    });
+    writeFileSync(join(root, 'old.answer'), old);
+    await refused(joining('city-third', 'old.answer'), 'answerExpired');
     const nobody = ['--from', 'http://127.0.0.1:9', '--from', 'http://127.0.0.1:10'];
     const away = ['network', 'join', '--home', home, '--answer', answer, ...nobody];
     const unreachable = await yilian([...away, '--json']);
     expect(unreachable.code, unreachable.err).toBe(4);
     expect(unreachable.err).toContain('→');
     expect(readdirSync(home)).toEqual(before);
-  }, 120_000);
+  }, 180_000);
 
   test('joins, follows, and serves what its own state proves', async () => {
     const joined = await done(joining('city-third'));
@@ -466,6 +476,13 @@ describe.skipIf(program === undefined)('a hospital joins a running network', () 
     const config = readFileSync(join(root, 'city-third', 'config.json'), 'utf8');
     await done(joining('city-third'));
     expect(readFileSync(join(root, 'city-third', 'config.json'), 'utf8')).toBe(config);
+
+    // A regulator that has lost what it issued issues nothing else for keys that are on chain.
+    const record = join(regulator, 'enrolments', 'city-third.cbor');
+    renameSync(record, `${record}.lost`);
+    await refused(enrolment('city-third', first.fingerprint), 'keyUsed');
+    expect(existsSync(record)).toBe(false);
+    renameSync(`${record}.lost`, record);
 
     startNode('city-third');
     await reach(5, await highest());
