@@ -1,7 +1,9 @@
 /** What an operator reads when a hospital could not be prepared, enrolled or joined; `{place}`: file or folder. */
 import type { EnrolmentError, EnrolmentErrorCode } from '@yilian/node/network/enrolment-error';
-import type { ExitName } from './exit-code.ts';
 import type { Language } from './messages.ts';
+
+/** Names of exit-code.ts. */
+type ExitName = 'usage' | 'refused' | 'verification';
 
 interface Words {
   readonly en: string;

@@ -33,7 +33,6 @@ export const EXIT = {
   passphrase: 5,
 } as const;
 
-export type ExitName = keyof typeof EXIT;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 type Values = Readonly<Record<string, string | number>>;
