@@ -18,9 +18,38 @@ import {
 /** The B+ tree's limit is 1,978; shorter keys keep its inner pages wide. */
 const KEY_BYTES_MAX = 1_024;
 
+/** Arrays up to this length live in the heap; asking for their `buffer` moves them out of it, which costs a microsecond. */
+const HEAP_BYTES_MAX = 64;
+/** Longer values are written from where they are. */
+const PACKED_BYTES_MAX = 4_096;
+
+const NOTHING: Bytes = new Uint8Array(0);
+
 /** Own memory: LMDB hands out one buffer again and again, with a `length` of its own making. */
 function copyOf(bytes: Uint8Array): Bytes {
-  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length).slice();
+  const { length } = bytes;
+  if (length > HEAP_BYTES_MAX)
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, length).slice();
+  const copy = new Uint8Array(length);
+  for (let i = 0; i < length; i++) copy[i] = bytes[i] ?? 0;
+  return copy;
+}
+
+/**
+ * The values of a batch in one piece of memory: the binding takes the address of every value's buffer, a call and a
+ * property for each buffer that it has not seen.
+ */
+function packValues(puts: readonly Entry[]): readonly Bytes[] {
+  let length = 0;
+  for (const { value } of puts) if (value.length <= PACKED_BYTES_MAX) length += value.length;
+  const packed = new Uint8Array(new ArrayBuffer(length));
+  let at = 0;
+  return puts.map(({ value }) => {
+    if (value.length > PACKED_BYTES_MAX) return value;
+    packed.set(value, at);
+    at += value.length;
+    return packed.subarray(at - value.length, at);
+  });
 }
 
 /** The published type of this method lacks its second parameter (lmdb 3.5, read.js). */
@@ -66,7 +95,7 @@ class LmdbStore implements KeyValueStore {
 
   get(key: Bytes): Bytes | undefined {
     this.#assertOpen();
-    const bytes = this.#reader.getBinaryFast(key, { transaction: this.#snapshot.transaction });
+    const bytes = this.#reader.getBinaryFast(key, this.#snapshot);
     return bytes === undefined ? undefined : copyOf(bytes);
   }
 
@@ -131,10 +160,11 @@ class LmdbStore implements KeyValueStore {
     try {
       if (batch.puts.some(({ key }) => key.length === 0 || key.length > KEY_BYTES_MAX))
         throw new RangeError('a key has no length that the database takes');
+      const values = packValues(batch.puts);
       await this.#database.batch(() => {
-        for (const { key, value } of batch.puts) {
+        for (const [i, { key }] of batch.puts.entries()) {
           // The promises of the single operations are those of the batch.
-          void this.#database.put(key, value);
+          void this.#database.put(key, values[i] ?? NOTHING);
         }
         for (const key of batch.deletes) void this.#database.remove(key);
       });
