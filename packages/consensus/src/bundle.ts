@@ -5,7 +5,7 @@
  * frames are gone.
  */
 import { type Bytes, CodecError, concatBytes, equalBytes, utf8 } from '@yilian/crypto/bytes';
-import { decode, encode } from '@yilian/crypto/cbor';
+import { decodeInPlace, encode } from '@yilian/crypto/cbor';
 import { ANY_COUNT, Fields } from '@yilian/crypto/fields';
 
 const BUNDLE_TAG = 'yilian/bundle/1';
@@ -45,7 +45,7 @@ export type ParsedBundle =
   | { readonly ok: true; readonly items: readonly Bytes[] }
   | { readonly ok: false; readonly fault: BundleFault };
 
-/** Items are copies. */
+/** Items are views of `bytes`, which nobody may write to any more; whoever keeps one alone copies it. */
 export function parseBundle(bytes: Bytes): ParsedBundle {
   if (bytes.length > BUNDLE_BYTES_MAX + HEADS_BYTES_MAX)
     return { ok: false, fault: 'tooManyBytes' };
@@ -57,7 +57,7 @@ export function parseBundle(bytes: Bytes): ParsedBundle {
 
 function readItems(bytes: Bytes): readonly Bytes[] | undefined {
   try {
-    const fields = Fields.of(decode(bytes, { bytesMax: bytes.length, depthMax: 2 }), 2);
+    const fields = Fields.of(decodeInPlace(bytes, { bytesMax: bytes.length, depthMax: 2 }), 2);
     fields.oneOf([BUNDLE_TAG]);
     return fields.list(ANY_COUNT, (list) => list.bytes());
   } catch (error) {

@@ -189,11 +189,10 @@ class AdmissionLane implements Admission {
       transactions.push(verdict.transaction);
     }
     const names: string[] = [];
-    for (const [index, transaction] of transactions.entries()) {
-      const name = nameOfTransaction(transaction.tx);
+    const verified = toVerified(transactions);
+    for (const [index, { name, tx }] of transactions.entries()) {
       if (!this.#good.delete(name)) {
-        const verified = toVerified([transaction]);
-        const outcome = this.#application.checkTransaction(transaction.tx, 'new', verified);
+        const outcome = this.#application.checkTransaction(tx, 'new', verified);
         if (!outcome.ok) {
           for (const good of names) this.#good.add(good);
           return refusedAs(outcome.rejection.code, index);
@@ -209,7 +208,8 @@ class AdmissionLane implements Admission {
   /** AD-3 */
   #recheck(txs: readonly Bytes[]): AdmissionRefusal | undefined {
     let refusal: AdmissionRefusal | undefined;
-    for (const [index, tx] of txs.entries()) {
+    for (const [index, given] of txs.entries()) {
+      const tx = this.#verifier.workingCopy(given);
       const outcome = this.#application.checkTransaction(tx, 'recheck', NOTHING);
       if (outcome.ok) {
         this.#taken.add(nameOfTransaction(tx));

@@ -51,7 +51,6 @@ import { type Bytes, equalBytes } from '@yilian/crypto/bytes';
 import type { LogEvent } from '../logging.ts';
 import { verifyBlock, type VerifiedBlock } from '../ordering/verify-block.ts';
 import type { TransactionVerifier } from '../verification/transaction-verifier.ts';
-import { nameOfTransaction } from '../verification/verified-transactions.ts';
 import type { AbciHandlers } from './abci-server.ts';
 import { type Admission, type AdmissionSettings, createAdmission } from './admission.ts';
 import { CallOrder } from './call-order.ts';
@@ -60,6 +59,8 @@ import { CallOrder } from './call-order.ts';
 export interface CommittedBlock {
   /** Client transactions, without frames. */
   readonly block: Block;
+  /** One per client transaction, of `nameOfTransaction`. */
+  readonly names: readonly string[];
   /** As the engine ordered them, in their frames. */
   readonly engineTxs: readonly Bytes[];
   /** Hash of the engine's header: the id of the block. */
@@ -124,6 +125,7 @@ interface Finalized extends FinalizedByEngine {
   readonly hash: Bytes;
   readonly engineTxs: readonly Bytes[];
   readonly block: Block;
+  readonly names: readonly string[];
   readonly outcomes: readonly Outcome[];
 }
 
@@ -284,12 +286,13 @@ class Driver implements ApplicationDriver {
       return again.response;
     const tip = this.#requireTip();
     const { understood, verified } = await this.#examine(request, tip);
-    const { block } = verified;
+    const { block, names } = verified;
     const executed = this.#options.application.finalizeBlock(block, verified.verified);
     const { height, hash } = request;
     const finalized = toFinalizeResponse(understood, executed, tip);
     const { outcomes } = executed;
-    this.#finalized = { ...finalized, height, hash, block, outcomes, engineTxs: request.txs };
+    const engineTxs = request.txs;
+    this.#finalized = { ...finalized, height, hash, block, names, outcomes, engineTxs };
     return finalized.response;
   }
 
@@ -317,12 +320,13 @@ class Driver implements ApplicationDriver {
         'notFinalized',
         'the engine commits a block that was not finalized',
       );
-    const { block, hash, engineTxs, outcomes, tip } = finalized;
+    const { block, names, hash, engineTxs, outcomes, tip } = finalized;
     const parentAppHash = this.#requireTip().appHash;
     const { writes } = this.#options.application.commit();
     await this.#order.write(
       this.#options.persist({
         block,
+        names,
         engineTxs,
         hash,
         parentAppHash,
@@ -334,7 +338,7 @@ class Driver implements ApplicationDriver {
     this.#finalized = undefined;
     this.#tip = tip;
     this.#admission.onCommitted();
-    for (const tx of block.txs) this.#options.verifier.forget(nameOfTransaction(tx));
+    for (const name of names) this.#options.verifier.forget(name);
     return { retainHeight: this.#options.retainHeight?.(tip.height) ?? 0n };
   }
 }

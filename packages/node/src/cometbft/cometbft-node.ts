@@ -32,7 +32,6 @@ import { openLmdbStore } from '../storage/lmdb-store.ts';
 import { createCheckPool } from '../verification/check-pool.ts';
 import { sha256 } from '../verification/sha256.ts';
 import { createTransactionVerifier } from '../verification/transaction-verifier.ts';
-import { nameOfTransaction } from '../verification/verified-transactions.ts';
 import { verifySignature } from '../verification/verify-signature.ts';
 import { type AbciServer, listenAbci } from './abci-server.ts';
 import {
@@ -358,14 +357,16 @@ class CometbftNode {
   }
 
   async #persist(committed: CommittedBlock): Promise<void> {
-    const { height, txs } = committed.block;
+    const {
+      block: { height },
+      names,
+    } = committed;
     const header = await this.#final.headerInTime(committed);
     const { blocksKept } = this.#settings;
     const retainHeight = blocksKept === 0 ? 0n : height - BigInt(blocksKept) + 1n;
     await this.#chain.commitBlock(committed, { header, retainHeight });
     this.#snapshots.onCommitted(height);
-    for (const tx of txs) {
-      const name = nameOfTransaction(tx);
+    for (const name of names) {
       this.#mempool.release(name);
       this.#gateway.settle(name);
     }

@@ -88,7 +88,7 @@ export interface EngineChainStore {
   initialise(genesisId: Bytes): Promise<void>;
   /** One atomic, durable step; with the header when the engine has shown it by then. */
   commitBlock(
-    committed: CommittedBlock,
+    committed: Omit<CommittedBlock, 'names'>,
     more?: {
       readonly header?: EngineHeader | undefined;
       /** Bodies below go, a few with every block. */
@@ -160,7 +160,13 @@ function readTipOf(store: Pick<KeyValueStore, 'get'>): EngineTip | undefined {
   return bytes === undefined ? undefined : readTip(bytes);
 }
 
-function encodeBlock({ block, hash, parentAppHash, engineTxs, outcomes }: CommittedBlock): Bytes {
+function encodeBlock({
+  block,
+  hash,
+  parentAppHash,
+  engineTxs,
+  outcomes,
+}: Omit<CommittedBlock, 'names' | 'writes' | 'tip'>): Bytes {
   const { timeNs, proposer } = block;
   const codes = outcomes.map((outcome) => (outcome.ok ? null : outcome.rejection.code));
   return encode([timeNs, proposer, hash, parentAppHash, engineTxs, codes]);

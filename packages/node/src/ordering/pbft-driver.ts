@@ -330,7 +330,7 @@ class Driver implements PbftDriver {
     const outcome = this.#options.application.checkTransaction(
       tx,
       'new',
-      toVerified([{ tx, checks }]),
+      toVerified([{ checks }]),
     );
     return outcome.ok ? undefined : outcome.rejection;
   }

@@ -17,12 +17,19 @@ export type Verification =
   | { readonly ok: false; readonly rejection: Refusal };
 
 export interface TransactionVerifier {
-  /** One verdict per transaction, in order. */
+  /** One verdict per transaction, in order. What is remembered of a part of something longer is a copy. */
   verify(txs: readonly Bytes[]): Promise<readonly Verification[]>;
+  /** The one copy that this node works on, if it has verified these bytes; else the bytes. */
+  workingCopy(tx: Bytes): Bytes;
   /** Frees what is remembered of a transaction that is final. `name`: of `nameOfTransaction`. */
   forget(name: string): void;
   /** Checks under way. */
   pending(): number;
+}
+
+/** Whoever keeps a part of a bundle would keep the bundle. */
+function ownMemory(tx: Bytes): Bytes {
+  return tx.length === tx.buffer.byteLength ? tx : new Uint8Array(tx);
 }
 
 const REMEMBERED_BYTES_MAX = 12 * 1024 * 1024;
@@ -46,12 +53,13 @@ export function createTransactionVerifier(
   const shared = new SharedChecks(pool);
   const underWay = new Map<string, Pending>();
 
-  const look = (tx: Bytes, fresh: Pending[]): Verification | Pending => {
-    const name = nameOfTransaction(tx);
+  const look = (given: Bytes, fresh: Pending[]): Verification | Pending => {
+    const name = nameOfTransaction(given);
     const remembered = known.get(name);
     if (remembered !== undefined) return { ok: true, transaction: remembered };
     const running = underWay.get(name);
     if (running !== undefined) return running;
+    const tx = ownMemory(given);
     const inspection = application.inspect(tx);
     if (!inspection.ok) return inspection;
     const { checks } = inspection;
@@ -68,7 +76,7 @@ export function createTransactionVerifier(
       for (const [i, pending] of fresh.entries()) {
         const { name, tx, checks } = pending;
         if (answers[i] === true) {
-          const transaction = { tx, checks: checks.map(({ id }) => id) };
+          const transaction = { name, tx, checks: checks.map(({ id }) => id) };
           known.add(name, transaction);
           pending.verdict = { ok: true, transaction };
         } else pending.verdict = SIGNATURE_INVALID;
@@ -97,6 +105,7 @@ export function createTransactionVerifier(
       }
       return verdicts;
     },
+    workingCopy: (tx) => known.get(nameOfTransaction(tx))?.tx ?? tx,
     forget: (name) => known.forget(name),
     pending: () => pool.pending(),
   };

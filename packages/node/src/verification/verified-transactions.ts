@@ -6,10 +6,15 @@
  */
 import type { Verified } from '@yilian/consensus/application';
 import type { Bytes } from '@yilian/crypto/bytes';
+import { bytesToKey } from '@yilian/ledger/store';
 import { sha256Name } from './sha256.ts';
+
+const HASH_BYTES = 32;
 
 /** Bytes as a Map key: one character per byte. */
 export function nameOf(bytes: Bytes): string {
+  // Hashes, without moving them out of the heap, as the question for their buffer would.
+  if (bytes.length === HASH_BYTES) return bytesToKey(bytes);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
@@ -18,6 +23,8 @@ export function nameOfTransaction(tx: Bytes): string {
 }
 
 export interface VerifiedTransaction {
+  /** Of `nameOfTransaction`. */
+  readonly name: string;
   /** The one copy of these bytes that this node works on. */
   readonly tx: Bytes;
   /** Ids of its checks, all of which hold. */
@@ -63,7 +70,9 @@ export class VerifiedTransactions {
 }
 
 /** The checks of some transactions, for one call of the application. */
-export function toVerified(transactions: readonly VerifiedTransaction[]): Verified {
+export function toVerified(
+  transactions: readonly Pick<VerifiedTransaction, 'checks'>[],
+): Verified {
   // The application hands back the very ids that it asked for, unless it read the bytes anew.
   const same = new Set<Bytes>();
   for (const { checks } of transactions) for (const id of checks) same.add(id);
