@@ -232,7 +232,7 @@ class Reader {
         return this.#copies ? this.#bytes.slice(start, end) : this.#bytes.subarray(start, end);
       }
       case MAJOR.text:
-        return readText(this.#taken(first));
+        return this.#text(first);
       case MAJOR.array:
         return this.#array(first, depthLeft);
     }
@@ -289,11 +289,12 @@ class Reader {
     return length;
   }
 
-  #taken(first: number): Bytes {
+  #text(first: number): string {
     const length = this.#length(first);
-    const taken = this.#bytes.subarray(this.#at, this.#at + length);
+    const start = this.#at;
     this.#at += length;
-    return taken;
+    const recurring = this.#copies ? undefined : recurringText(this.#bytes, start, length);
+    return recurring ?? readText(this.#bytes.subarray(start, start + length));
   }
 
   #array(first: number, depthLeft: number): readonly Cbor[] {
@@ -304,6 +305,30 @@ class Reader {
     for (let i = 0; i < length; i++) items.push(this.value(depthLeft - 1));
     return items;
   }
+}
+
+/**
+ * The last short text of each length in what is decoded in place: names of types, schemes and chains, which come with
+ * every transaction. Only ASCII, where characters are bytes. `decode` keeps nothing of what it reads.
+ */
+const TEXT_LENGTH_MAX = 32;
+const lastTexts: (string | undefined)[] = Array.from({ length: TEXT_LENGTH_MAX + 1 });
+
+/** The text at `start` if it is of ASCII and short; another string of the same characters at most. */
+function recurringText(bytes: Bytes, start: number, length: number): string | undefined {
+  if (length > TEXT_LENGTH_MAX) return undefined;
+  const last = lastTexts[length];
+  let i = 0;
+  if (last !== undefined) while (i < length && bytes[start + i] === last.charCodeAt(i)) i++;
+  if (last !== undefined && i === length) return last;
+  let text = '';
+  for (i = 0; i < length; i++) {
+    const byte = bytes[start + i] ?? 0;
+    if (byte >= 0x80) return undefined;
+    text += String.fromCharCode(byte);
+  }
+  lastTexts[length] = text;
+  return text;
 }
 
 /** Characters joined in one call: an argument list has its limit. */

@@ -81,9 +81,11 @@ function isBelow(left: Bytes, right: Bytes): boolean {
   return false;
 }
 
+/** The y coordinate of the point that is being looked at, without the sign of x. */
+const y = new Uint8Array(32);
+
 function isRefusedEncoding(point: Bytes): boolean {
-  // A copy in own memory: `slice` of a Buffer is a view, and writing into it would change the key.
-  const y = Uint8Array.from(point);
+  for (let i = 0; i < 32; i++) y[i] = point[i] ?? 0;
   y[31] = (y[31] ?? 0) & 0x7f;
   if (!isBelow(y, PRIME_BYTES)) return true;
   return SMALL_ORDER_Y.some((refused) => equalBytes(refused, y));

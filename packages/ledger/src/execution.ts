@@ -76,7 +76,9 @@ export function executeTransaction(
     expiryHeight,
     id,
     length,
-    ...block,
+    height: block.height,
+    time: block.time,
+    reporters: block.reporters,
   };
   const applied = contractOf(body).apply(state, body, context);
   if (!applied.ok) return { logged: true, outcome: applied, inspected: admitted, facts: [] };

@@ -27,12 +27,14 @@ function leafKey(index: number): string {
   return `L${numberKey(index)}`;
 }
 
-/** The stored subtrees of the log. */
+/** The subtrees of the log. A leaf's own hash is made from the leaf (older databases hold it). */
 export function logNodes(store: Store): NodeSource {
   return (level, index) => {
-    const hash = store.get(hashKey(level, index));
-    if (hash === undefined) throw new StateDamagedError('a log hash is missing');
-    return hash;
+    const node = store.get(hashKey(level, index));
+    if (node !== undefined) return node;
+    const leaf = level === 0 ? logLeaf(store, index) : undefined;
+    if (leaf === undefined) throw new StateDamagedError('a log hash is missing');
+    return hashLeaf(leaf);
   };
 }
 
@@ -64,9 +66,9 @@ export function appendToLog(
   let frontier = frontierAt(store, size);
   for (const leaf of leaves) {
     store.putNew(leafKey(frontier.size), leaf);
-    frontier = appendLeafHash(frontier, hashLeaf(leaf, hash), hash, (level, index, node) =>
-      store.putNew(hashKey(level, index), node),
-    );
+    frontier = appendLeafHash(frontier, hashLeaf(leaf, hash), hash, (level, index, node) => {
+      if (level > 0) store.putNew(hashKey(level, index), node);
+    });
   }
   return frontierRoot(frontier, hash);
 }

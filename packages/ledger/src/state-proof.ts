@@ -28,15 +28,17 @@ export function nibbleAt(keyHash: Bytes, depth: number): number {
   return depth % 2 === 0 ? byte >> 4 : byte & 15;
 }
 
+/** For what is hashed and thrown away: a hash function reads its argument before it returns. */
+const leafPreimage = new Uint8Array(1 + 2 * HASH_LENGTH);
+
 export function hashStateLeaf(
   keyHash: Bytes,
   valueHash: Bytes,
   hash: HashFunction = sha256,
 ): Bytes {
-  const preimage = new Uint8Array(1 + 2 * HASH_LENGTH);
-  preimage.set(keyHash, 1);
-  preimage.set(valueHash, 1 + HASH_LENGTH);
-  return hash(preimage);
+  leafPreimage.set(keyHash, 1);
+  leafPreimage.set(valueHash, 1 + HASH_LENGTH);
+  return hash(leafPreimage);
 }
 
 /** `children`: sixteen places. */

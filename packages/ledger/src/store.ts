@@ -89,7 +89,10 @@ export function readerStore(reader: StateReader, space?: number): Store {
 export class Overlay implements Store {
   readonly #base: Store;
   readonly #changes = new Map<string, Bytes | undefined>();
-  readonly #originals = new Map<string, Bytes | undefined>();
+  /** Null where there is nothing: one look-up says whether it is known, and what. */
+  readonly #originals = new Map<string, Bytes | null>();
+  /** How often a key went: without any, a value that is not in `#changes` was not changed. */
+  #deletes = 0;
 
   constructor(base: Store) {
     this.#base = base;
@@ -97,16 +100,16 @@ export class Overlay implements Store {
 
   get(key: string): Bytes | undefined {
     const changed = this.#changes.get(key);
-    if (changed !== undefined || this.#changes.has(key)) return changed;
+    if (changed !== undefined || (this.#deletes > 0 && this.#changes.has(key))) return changed;
     return this.original(key);
   }
 
   /** The value below this overlay. */
   original(key: string): Bytes | undefined {
     const known = this.#originals.get(key);
-    if (known !== undefined || this.#originals.has(key)) return known;
+    if (known !== undefined) return known ?? undefined;
     const value = this.#base.get(key);
-    this.#originals.set(key, value);
+    this.#originals.set(key, value ?? null);
     return value;
   }
 
@@ -116,11 +119,12 @@ export class Overlay implements Store {
 
   /** For keys that cannot have been there: spares the reading when the undo record is made. */
   putNew(key: string, value: Bytes): void {
-    this.#originals.set(key, undefined);
+    this.#originals.set(key, null);
     this.#changes.set(key, value);
   }
 
   delete(key: string): void {
+    this.#deletes++;
     this.#changes.set(key, undefined);
   }
 
@@ -130,6 +134,7 @@ export class Overlay implements Store {
 
   /** Takes over the changes of an overlay that lies on this one. */
   absorb(upper: Overlay): void {
+    this.#deletes += upper.#deletes;
     for (const [key, value] of upper.#changes) this.#changes.set(key, value);
   }
 

@@ -25,6 +25,10 @@ const SIGNATURES_MAX = 16;
 
 const ID_PREFIX: Bytes = concatBytes(Uint8Array.of(0x87), encode(DOMAIN_TAGS.transactionId));
 
+/** What ids are hashed over, for one call at a time: its beginning is always the same. */
+const preimage = new Uint8Array(ID_PREFIX.length + TRANSACTION_BYTES_MAX);
+preimage.set(ID_PREFIX);
+
 /** Bytes of one signature in a transaction; a list of less than 24 has one byte more. */
 const SIGNATURE_LENGTH = encode(['ed25519', new Uint8Array(32), new Uint8Array(64)]).length;
 
@@ -89,7 +93,8 @@ export function parseTransaction(bytes: Bytes): TransactionParsing {
     });
     // The id's preimage differs from these bytes in the head and the missing signatures only.
     const tail = 1 + signatures.length * SIGNATURE_LENGTH;
-    const preimage = concatBytes(ID_PREFIX, bytes.subarray(1, bytes.length - tail));
+    preimage.set(bytes.subarray(1, bytes.length - tail), ID_PREFIX.length);
+    const preimageLength = ID_PREFIX.length + bytes.length - tail - 1;
     return {
       ok: true,
       transaction: {
@@ -99,7 +104,7 @@ export function parseTransaction(bytes: Bytes): TransactionParsing {
         nonce,
         expiryHeight,
         signatures,
-        id: hashTransactionId(preimage),
+        id: hashTransactionId(preimage.subarray(0, preimageLength)),
         length: bytes.length,
       },
     };
