@@ -22,23 +22,21 @@ type Logged = Extract<Execution, { readonly logged: true }>;
 /** State keys of an overlay whose value differs from the one below. */
 export function stateChanges(overlay: Overlay): readonly StateChange[] {
   const changes: StateChange[] = [];
-  for (const [key, value] of overlay.changes()) {
-    if (!key.startsWith('v')) continue;
-    const original = overlay.original(key);
-    if (value === original) continue;
+  overlay.changes().forEach((value, key) => {
+    if (!key.startsWith('v') || value === overlay.original(key)) return;
     changes.push({ keyHash: keyToBytes(key.slice(1)), value });
-  }
+  });
   return changes;
 }
 
 function sizeAfter(overlay: Overlay, changes: readonly StateChange[], before: number): number {
   let size = before;
-  for (const [key, value] of overlay.changes()) {
-    if (!key.startsWith('v')) continue;
+  overlay.changes().forEach((value, key) => {
+    if (!key.startsWith('v')) return;
     const original = overlay.original(key);
     if (original === undefined && value !== undefined) size++;
     if (original !== undefined && value === undefined) size--;
-  }
+  });
   return changes.length === 0 ? before : size;
 }
 

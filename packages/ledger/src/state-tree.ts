@@ -107,8 +107,15 @@ function updateNode(
       if (nibbleAt(next.keyHash, depth) !== slot) break;
     const below = path + (DIGITS[slot] ?? '');
     const old = existing === undefined ? undefined : nodeChild(existing, slot);
-    const group = changes.slice(start, end);
-    changed.push({ slot, child: updateChild(store, below, old, group, hash) });
+    if (old === undefined && end === start + 1) {
+      // By far the most common: a new key where there was none.
+      const { leafHash, keyHash } = first;
+      const leaf = leafHash === undefined ? undefined : { hash: leafHash, leafKey: keyHash };
+      changed.push({ slot, child: leaf });
+    } else {
+      const group = changes.slice(start, end);
+      changed.push({ slot, child: updateChild(store, below, old, group, hash) });
+    }
     start = end;
   }
   const node = changeChildren(existing, changed);

@@ -141,10 +141,10 @@ export class Overlay implements Store {
   toWriteBatch(space?: number): WriteBatch {
     const puts: { key: Bytes; value: Bytes }[] = [];
     const deletes: Bytes[] = [];
-    for (const [key, value] of this.#changes) {
+    this.#changes.forEach((value, key) => {
       if (value === undefined) deletes.push(toStored(key, space));
       else puts.push({ key: toStored(key, space), value });
-    }
+    });
     return { puts, deletes };
   }
 }
