@@ -113,7 +113,7 @@ export async function benchCometbft(options: BenchOptions): Promise<Report> {
   const throughput = await measureThroughput(
     quick
       ? { windows: [500], sweeps: 1, rounds: 1, count: 1_000, warmUp: 500 }
-      : { windows: [1_000, 2_000, 4_000], sweeps: 1, rounds: 3, count: 8_000, warmUp: 6_000 },
+      : { windows: [1_000, 2_000, 4_000], sweeps: 1, rounds: 3, count: 8_000, warmUp: 16_000 },
   );
   const stateSync = await measureStateSync(options);
   const figures = {

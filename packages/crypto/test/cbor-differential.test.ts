@@ -213,3 +213,16 @@ describe('strictness', () => {
     expect(value).toEqual([Uint8Array.of(1, 2, 3), 'text']);
   });
 });
+
+test('texts of one length, one after another, are each their own, whoever keeps the last', () => {
+  const short = fc.string({ unit: 'binary', minLength: 3, maxLength: 4 });
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(short, fc.constantFrom('abcd', 'abce', 'xbcd')), { maxLength: 40 }),
+      (texts) => {
+        expect(decodeInPlace(encode(texts))).toEqual(texts);
+        expect(texts.map((each) => decodeInPlace(encode(each)))).toEqual(texts);
+      },
+    ),
+  );
+});

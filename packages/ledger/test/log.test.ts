@@ -9,8 +9,10 @@ import {
   proveLogConsistency,
   proveLogInclusion,
 } from '../src/log.ts';
-import { Overlay, type Store } from '../src/store.ts';
+import { StateDamagedError } from '../src/state-damaged-error.ts';
+import { numberKey, Overlay, type Store } from '../src/store.ts';
 
+const NO_LEAF = new Uint8Array(0);
 const NOTHING: Store = { get: () => undefined };
 
 function leavesOf(count: number): readonly Bytes[] {
@@ -71,4 +73,17 @@ test('a proof of an old leaf reads O(log n) hashes', () => {
   };
   proveLogInclusion(counting, 17, 5_000);
   expect(reads).toBeLessThan(40);
+});
+
+test('a leaf hash that an older database holds is as good as the leaf; without either the log is damaged', () => {
+  const store = new Overlay(NOTHING);
+  const all = leavesOf(3);
+  appendToLog(store, 0, all);
+  const proven = proveLogInclusion(store, 0, 3);
+  store.delete(`L${numberKey(1)}`);
+  expect(() => proveLogInclusion(store, 0, 3)).toThrow(StateDamagedError);
+  store.put(`l\0${numberKey(1)}`, hashLeaf(all[1] ?? NO_LEAF));
+  expect(proveLogInclusion(store, 0, 3)).toEqual(proven);
+  store.delete(`l${String.fromCharCode(1)}${numberKey(0)}`);
+  expect(() => logRoot(store, 2)).toThrow(StateDamagedError);
 });

@@ -327,11 +327,7 @@ class Driver implements PbftDriver {
     // It came from a peer before: the application has it, and it is on its way.
     if (requests.pending.has(sha256Name(tx))) return undefined;
     this.#judged.add(tx);
-    const outcome = this.#options.application.checkTransaction(
-      tx,
-      'new',
-      toVerified([{ checks }]),
-    );
+    const outcome = this.#options.application.checkTransaction(tx, 'new', toVerified([{ checks }]));
     return outcome.ok ? undefined : outcome.rejection;
   }
 

@@ -70,9 +70,7 @@ export class VerifiedTransactions {
 }
 
 /** The checks of some transactions, for one call of the application. */
-export function toVerified(
-  transactions: readonly Pick<VerifiedTransaction, 'checks'>[],
-): Verified {
+export function toVerified(transactions: readonly Pick<VerifiedTransaction, 'checks'>[]): Verified {
   // The application hands back the very ids that it asked for, unless it read the bytes anew.
   const same = new Set<Bytes>();
   for (const { checks } of transactions) for (const id of checks) same.add(id);

@@ -247,3 +247,32 @@ describe('transaction verifier', () => {
     }
   });
 });
+
+describe('what is remembered of a transaction', () => {
+  const bundle = new Uint8Array(4_096).fill(7);
+  const part = bundle.subarray(100, 200);
+
+  test('is a copy of a part of something longer, and the bytes themselves where they stand alone', async () => {
+    const verifier = createTransactionVerifier({ inspect: inspectGood }, openPool(0));
+    const alone = Uint8Array.of(1, 2, 3);
+    const [ofPart, ofAlone] = await verifier.verify([part, alone]);
+    if (ofPart?.ok !== true || ofAlone?.ok !== true) throw new Error('they are good');
+    expect(ofPart.transaction.tx).toEqual(part);
+    expect(ofPart.transaction.tx.buffer.byteLength).toBe(part.length);
+    expect(ofAlone.transaction.tx).toBe(alone);
+    expect(ofPart.transaction.name).toBe(sha256Name(part));
+  });
+
+  test('is the copy that is worked on, until it is forgotten; what is bad has none', async () => {
+    const verifier = createTransactionVerifier({ inspect: inspectGood }, openPool(0));
+    expect(verifier.workingCopy(part)).toBe(part);
+    const [first] = await verifier.verify([part]);
+    if (first?.ok !== true) throw new Error('it is good');
+    expect(verifier.workingCopy(part.slice())).toBe(first.transaction.tx);
+    verifier.forget(first.transaction.name);
+    expect(verifier.workingCopy(part)).toBe(part);
+    const strict = createTransactionVerifier({ inspect: inspectBad }, openPool(0));
+    expect((await strict.verify([part]))[0]?.ok).toBe(false);
+    expect(strict.workingCopy(part)).toBe(part);
+  });
+});
