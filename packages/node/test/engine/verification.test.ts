@@ -256,7 +256,7 @@ describe('what is remembered of a transaction', () => {
     const verifier = createTransactionVerifier({ inspect: inspectGood }, openPool(0));
     const alone = Uint8Array.of(1, 2, 3);
     const [ofPart, ofAlone] = await verifier.verify([part, alone]);
-    if (ofPart?.ok !== true || ofAlone?.ok !== true) throw new Error('they are good');
+    if (!ofPart?.ok || !ofAlone?.ok) throw new Error('they are good');
     expect(ofPart.transaction.tx).toEqual(part);
     expect(ofPart.transaction.tx.buffer.byteLength).toBe(part.length);
     expect(ofAlone.transaction.tx).toBe(alone);
@@ -267,7 +267,7 @@ describe('what is remembered of a transaction', () => {
     const verifier = createTransactionVerifier({ inspect: inspectGood }, openPool(0));
     expect(verifier.workingCopy(part)).toBe(part);
     const [first] = await verifier.verify([part]);
-    if (first?.ok !== true) throw new Error('it is good');
+    if (!first?.ok) throw new Error('it is good');
     expect(verifier.workingCopy(part.slice())).toBe(first.transaction.tx);
     verifier.forget(first.transaction.name);
     expect(verifier.workingCopy(part)).toBe(part);
