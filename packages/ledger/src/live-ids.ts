@@ -32,17 +32,8 @@ export function isLive(state: State, key: ValueKey): boolean {
   return state.hasAt(key);
 }
 
-/** The value that was asked for last: transactions of one time expire together. */
-let lastValue: { readonly expiryHeight: number; readonly bytes: Bytes } | undefined;
-
-function liveValue(expiryHeight: number): Bytes {
-  if (lastValue?.expiryHeight !== expiryHeight)
-    lastValue = { expiryHeight, bytes: encode([expiryHeight]) };
-  return lastValue.bytes;
-}
-
 export function addLive(state: State, key: ValueKey, expiryHeight: number): void {
-  state.putAt(key, liveValue(expiryHeight));
+  state.putAt(key, encode([expiryHeight]));
 }
 
 /** The expiry height of an id that is still live. */
