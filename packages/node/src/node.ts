@@ -80,7 +80,7 @@ export interface NodeOptions {
   readonly origins: readonly string[];
   /** Where ciphertexts lie; absent or null: below `directory`. */
   readonly s3?: S3Settings | null;
-  /** Other operators' stores, to repair from. */
+  /** Other operators' stores, to repair from and to audit; those introduced come by themselves. */
   readonly copies?: readonly CopyPlace[];
   readonly upgrades?: readonly Upgrade[];
 }
@@ -118,6 +118,11 @@ function randomBytes(length: number): Bytes {
 
 function signerOf(seed: Bytes): Signer {
   return { key: publicKey(seed), sign: createSigner(seed) };
+}
+
+/** The store of an institution that came after the genesis. */
+function toCopyPlace({ store, member: node, url }: IntroductionContent): CopyPlace {
+  return { store, node, url };
 }
 
 export async function createNode(options: NodeOptions, ports: NodePorts): Promise<YilianNode> {
@@ -354,7 +359,7 @@ export async function createNode(options: NodeOptions, ports: NodePorts): Promis
           directory,
           objectBytesMax: settings.objectBytesMax,
           s3,
-          copies,
+          copies: () => [...copies, ...introduced.list().map(toCopyPlace)],
           storeSigner,
           nodeSigner: signer,
           sender,

@@ -1,5 +1,6 @@
 /** The store of a node that runs one: where its ciphertexts lie, who attests them, and who looks after them. */
 import { join } from 'node:path';
+import { equalBytes } from '@yilian/crypto/bytes';
 import type { ChainContext } from '@yilian/crypto/context';
 import { deriveMemberId } from '@yilian/ledger/ids';
 import type { Signer } from '@yilian/ledger/transaction-codec';
@@ -8,7 +9,7 @@ import type { StoreService } from '../http/node-services.ts';
 import type { ChainView } from '../services/chain-view.ts';
 import type { Shelf } from '../services/service-store.ts';
 import type { TransactionSender } from '../services/transaction-sender.ts';
-import { type CopyPlace, createCopySource } from '../stores/copy-source.ts';
+import { type CopyPlace, createCopySource, createCopySources } from '../stores/copy-source.ts';
 import { openFileObjectStore } from '../stores/file-object-store.ts';
 import { type ObjectCare, type ObjectCareEvent, createObjectCare } from '../stores/object-care.ts';
 import { createObjectHoldings } from '../stores/object-holdings.ts';
@@ -27,8 +28,8 @@ export interface OpenStoreOptions {
   readonly directory: string;
   readonly objectBytesMax: number;
   readonly s3: S3Settings | null;
-  /** Other operators' stores, to repair from. */
-  readonly copies: readonly CopyPlace[];
+  /** Other operators' stores, to repair from and to audit, as they are known at the moment. */
+  readonly copies: () => readonly CopyPlace[];
   /** The store's key, which attests. */
   readonly storeSigner: Signer;
   /** The node's key, which asks other stores and reports. */
@@ -69,7 +70,10 @@ export async function openStore(
     chain,
     clock,
     holdings: objects,
-    sources: copies.map((place) => createCopySource({ context, place, signer: nodeSigner, clock })),
+    sources: createCopySources({
+      places: () => copies().filter(({ store }) => !equalBytes(store, member)),
+      open: (place) => createCopySource({ context, place, signer: nodeSigner, clock }),
+    }),
     store: member,
     signer: nodeSigner,
     sender,

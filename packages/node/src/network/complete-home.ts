@@ -155,6 +155,11 @@ export function completeHome({ home, chain, request, content, enrolments }: Chec
     origins: [],
     settings: content.settings,
     ...(content.upgrades.length === 0 ? {} : { upgrades: content.upgrades }),
+    copies: content.copies.map(({ store, node, url }) => ({
+      store: toHex(store),
+      node: toHex(node),
+      url,
+    })),
     cometbft: {
       listen: listens.engine,
       peers: content.engines.map(({ id, ...address }) => ({ id: toHex(id), ...address })),

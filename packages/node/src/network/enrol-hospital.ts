@@ -37,6 +37,7 @@ import {
 } from './enrolment-request.ts';
 import { encodeIntroduction, introductionMessage, parseIntroduction } from './introduction.ts';
 import { certify, NO_HPKE_KEY } from './make-network.ts';
+import type { CopyPlace } from '../stores/copy-source.ts';
 
 /** Heights that pass between the height that was read and the transaction's own check. */
 const EXPIRY_MARGIN = 100;
@@ -46,6 +47,8 @@ export interface RegulatorHome {
   readonly home: string;
   readonly chain: ChainFacts;
   readonly config: NodeConfig;
+  /** Stores of the others, as its configuration names them. */
+  readonly copies: readonly CopyPlace[];
   /** Seeds of the regulator's key and of its engine's. */
   readonly regulator: Bytes;
   readonly engineSeed: Bytes | null;
@@ -66,11 +69,12 @@ function regulatorSeed({ regulator }: NodeSeeds, chain: ChainFacts, home: string
 /** @throws EnrolmentError `notRegulator`, ConfigError */
 export function openRegulatorHome(home: string): RegulatorHome {
   const chain = readChainFacts(home);
-  const { config, seeds } = readNodeFiles(home);
+  const { config, copies, seeds } = readNodeFiles(home);
   return {
     home,
     chain,
     config,
+    copies,
     regulator: regulatorSeed(seeds, chain, home),
     engineSeed: seeds.engine,
     consensusKey: publicKey(seeds.consensus),
@@ -125,14 +129,16 @@ function describeMembers(
 function issue({ chain, regulator }: RegulatorHome, request: EnrolmentRequest): EnrolmentRecord {
   const { chainId } = chain;
   const { description } = request;
-  const { institution, operator, host, ports, keys } = description;
+  const { institution, operator, host, url, ports, keys } = description;
   const content = {
     member: deriveMemberId({ chainId }, keys.node),
+    store: deriveMemberId({ chainId }, keys.store),
     institution,
     operator,
     consensusKey: keys.consensus,
     engineId: engineAddress(keys.engine),
     host,
+    url,
     peerPort: ports.peer,
     enginePort: ports.engine,
     issuedAt: Math.floor(Date.now() / 1000),
@@ -189,7 +195,7 @@ export function answerRequest(
   request: EnrolmentRequest,
   input: { readonly height: bigint },
 ): { readonly answer: Bytes; readonly expiryHeight: number; readonly isRepeated: boolean } {
-  const { home, chain, config, regulator } = regulatorHome;
+  const { home, chain, config, copies, regulator } = regulatorHome;
   const { chainId, genesisId } = chain;
   const { description } = request;
   const { institution } = description;
@@ -222,6 +228,7 @@ export function answerRequest(
       certificates: record.members.map(({ certificate }) => certificate),
       enrolments,
       ...met(regulatorHome, description),
+      copies,
       settings: { blockIntervalMs, heartbeatMs, snapshotEvery },
       upgrades: (config.upgrades ?? []).map(({ height, version }) => ({
         height: Number(height),

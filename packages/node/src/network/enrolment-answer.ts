@@ -22,7 +22,8 @@ import type { Signer } from '@yilian/ledger/transaction-codec';
 import { verifySignature } from '../verification/verify-signature.ts';
 import { EnrolmentError } from './enrolment-error.ts';
 import { INTRODUCTION_BYTES_MAX } from './introduction.ts';
-import { HOST } from './network-file.ts';
+import type { CopyPlace } from '../stores/copy-source.ts';
+import { HOST, URL_FORM } from './network-file.ts';
 
 const ANSWER_BYTES_MAX = 262_144;
 const PEERS_MAX = 1_000;
@@ -53,6 +54,8 @@ export interface EnrolmentAnswerContent {
   readonly enrolments: readonly Bytes[];
   readonly peers: readonly MetPeer[];
   readonly engines: readonly MetEngine[];
+  /** Stores of the genesis, to repair from and to audit. */
+  readonly copies: readonly CopyPlace[];
   /** Settings that are the same on all nodes. */
   readonly settings: {
     readonly blockIntervalMs: number;
@@ -80,6 +83,10 @@ const content: Codec<EnrolmentAnswerContent> = fields<EnrolmentAnswerContent>({
   ),
   engines: list(
     fields<MetEngine>({ id: fixedBytes(20), host: text(253, HOST), port: uint(65_535) }),
+    PEERS_MAX,
+  ),
+  copies: list(
+    fields<CopyPlace>({ store: fixedBytes(32), node: fixedBytes(32), url: text(262, URL_FORM) }),
     PEERS_MAX,
   ),
   settings: fields<EnrolmentAnswerContent['settings']>({

@@ -46,7 +46,11 @@ function configOf(
   placed: Placed,
   all: readonly Placed[],
   settings: Partial<NodeSettings>,
-): Omit<NodeConfig, 'settings'> & { readonly settings: Partial<NodeSettings> } {
+): Omit<NodeConfig, 'settings'> & {
+  readonly settings: Partial<NodeSettings>;
+  /** Stores of the others: `CopyPlace` in hex. */
+  readonly copies: readonly Readonly<Record<'store' | 'node' | 'url', string>>[];
+} {
   const { member } = placed;
   const { http, peer } = listenAddresses(member);
   return {
@@ -63,6 +67,11 @@ function configOf(
     origins: [],
     settings,
     cometbft: engineOf(placed, all),
+    copies: all.flatMap(({ member: { url }, made: { facts } }) =>
+      facts.store === null || facts === placed.made.facts
+        ? []
+        : [{ store: facts.store, node: facts.id, url }],
+    ),
   };
 }
 

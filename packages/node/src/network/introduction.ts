@@ -16,7 +16,7 @@ import type { Bytes } from '@yilian/crypto/bytes';
 import { type ChainContext, bindChain } from '@yilian/crypto/context';
 import { DOMAIN_TAGS } from '@yilian/crypto/domain-tags';
 import { verifySignature } from '../verification/verify-signature.ts';
-import { HOST } from './network-file.ts';
+import { HOST, URL_FORM } from './network-file.ts';
 
 export const INTRODUCTION_BYTES_MAX = 1_024;
 const NAME = /^[a-z0-9-]{1,64}$/;
@@ -24,6 +24,8 @@ const NAME = /^[a-z0-9-]{1,64}$/;
 export interface IntroductionContent {
   /** Member id of the node (role `node`). */
   readonly member: Bytes;
+  /** Of its store (role `store`). */
+  readonly store: Bytes;
   readonly institution: string;
   readonly operator: string;
   /** What the node authenticates with among nodes, 32 bytes. */
@@ -31,6 +33,8 @@ export interface IntroductionContent {
   /** What its engine authenticates with among engines: see `engineAddress`, 20 bytes. */
   readonly engineId: Bytes;
   readonly host: string;
+  /** Its HTTP for people and other stores. */
+  readonly url: string;
   readonly peerPort: number;
   readonly enginePort: number;
   /** Unix time; of two introductions of one member the later counts. */
@@ -45,11 +49,13 @@ export interface Introduction {
 
 const content: Codec<IntroductionContent> = fields<IntroductionContent>({
   member: fixedBytes(32),
+  store: fixedBytes(32),
   institution: text(64, NAME),
   operator: text(64, NAME),
   consensusKey: fixedBytes(32),
   engineId: fixedBytes(20),
   host: text(253, HOST),
+  url: text(262, URL_FORM),
   peerPort: uint(65_535),
   enginePort: uint(65_535),
   issuedAt: uint(),

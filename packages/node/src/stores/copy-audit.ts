@@ -15,7 +15,7 @@ import { mayRestore } from '@yilian/ledger/contracts/records/storage-finding';
 import type { Clock } from '../clock.ts';
 import type { ChainView } from '../services/chain-view.ts';
 import type { Shelf } from '../services/service-store.ts';
-import { type ByteRange, type CopySource, type Probe, sourcesOf } from './copy-source.ts';
+import type { ByteRange, CopySource, CopySources, Probe } from './copy-source.ts';
 import type { ObjectHoldings } from './object-holdings.ts';
 import type { Holding, SeenCopy } from './object-inventory.ts';
 import type { VerifyContent } from './object-store.ts';
@@ -51,7 +51,7 @@ export interface CopyAuditOptions {
   readonly chain: Pick<ChainView, 'record' | 'copyFindings'>;
   readonly clock: Clock;
   readonly holdings: ObjectHoldings;
-  readonly sources: readonly CopySource[];
+  readonly sources: CopySources;
   /** Member id of one's own store. */
   readonly store: Bytes;
   readonly reporter: Pick<StorageReporter, 'note'>;
@@ -160,7 +160,7 @@ export function createCopyAudit(options: CopyAuditOptions): CopyAudit {
       const record = chain.record(holding.recordId);
       if (record === undefined) continue;
       if (mayAnswer(record.id, store)) await lookSoon(record.id, store);
-      for (const source of sourcesOf(record, sources)) {
+      for (const source of sources.of(record)) {
         if (equalBytes(source.store, store)) continue;
         await answered(source.store, () => sampleCopy(record, holding, source));
       }
@@ -224,7 +224,7 @@ export function createCopyAudit(options: CopyAuditOptions): CopyAudit {
       await drop(doubt);
       return;
     }
-    const source = sourcesOf(record, sources).find((each) => equalBytes(each.store, doubt.store));
+    const source = sources.of(record).find((each) => equalBytes(each.store, doubt.store));
     if (source === undefined) return drop(doubt);
     const seen = await lookWhole(record, source);
     await reporter.note(record.id, doubt.store, seen);

@@ -7,7 +7,7 @@ import type { ProblemCode } from '@yilian/api/problem';
 import { buildTarget } from '@yilian/api/route';
 import { ROUTES } from '@yilian/api/routes';
 import { SIGNED_REQUEST_HEADER, signRequest, toRequestHeader } from '@yilian/api/signed-request';
-import { type Bytes, equalBytes, fromHex } from '@yilian/crypto/bytes';
+import { type Bytes, equalBytes, fromHex, toHex } from '@yilian/crypto/bytes';
 import type { ChainContext } from '@yilian/crypto/context';
 import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
 import type { Signer } from '@yilian/ledger/transaction-codec';
@@ -164,9 +164,40 @@ export function createCopySource(options: {
   };
 }
 
-export function sourcesOf(
-  record: LedgerRecord,
-  sources: readonly CopySource[],
-): readonly CopySource[] {
-  return sources.filter(({ store }) => record.stores.some((id) => equalBytes(id, store)));
+/** The other operators' stores, as they are known at the moment. */
+export interface CopySources {
+  /** Those that the record names. */
+  of(record: LedgerRecord): readonly CopySource[];
+  close(): void;
+}
+
+/** `places`: where a store is named twice, the first counts. A source is opened once for each place. */
+export function createCopySources(input: {
+  readonly places: () => readonly CopyPlace[];
+  readonly open: (place: CopyPlace) => CopySource;
+}): CopySources {
+  const { places, open } = input;
+  const opened = new Map<string, { readonly url: string; readonly source: CopySource }>();
+  const sourceOf = (place: CopyPlace): CopySource => {
+    const name = toHex(place.store);
+    const before = opened.get(name);
+    if (before?.url === place.url) return before.source;
+    before?.source.close();
+    const source = open(place);
+    opened.set(name, { url: place.url, source });
+    return source;
+  };
+  return {
+    of: (record) => {
+      const named = places().filter(({ store }) =>
+        record.stores.some((id) => equalBytes(id, store)),
+      );
+      const first = (place: CopyPlace, at: number): boolean =>
+        named.findIndex(({ store }) => equalBytes(store, place.store)) === at;
+      return named.filter(first).map(sourceOf);
+    },
+    close: () => {
+      for (const { source } of opened.values()) source.close();
+    },
+  };
 }

@@ -11,7 +11,7 @@ import type { ChainView } from '../services/chain-view.ts';
 import type { Shelf } from '../services/service-store.ts';
 import type { TransactionSender } from '../services/transaction-sender.ts';
 import { type CopyAudit, type CopyAuditEvent, createCopyAudit } from './copy-audit.ts';
-import type { CopySource } from './copy-source.ts';
+import type { CopySources } from './copy-source.ts';
 import type { ObjectHoldings } from './object-holdings.ts';
 import { type ObjectRepair, type RepairEvent, createObjectRepair } from './object-repair.ts';
 import type { VerifyContent } from './object-store.ts';
@@ -37,7 +37,7 @@ export interface ObjectCareOptions {
   readonly chain: ChainView;
   readonly clock: Clock;
   readonly holdings: ObjectHoldings;
-  readonly sources: readonly CopySource[];
+  readonly sources: CopySources;
   /** Member id of this store. */
   readonly store: Bytes;
   /** The node's key, which reports. */

@@ -11,7 +11,7 @@ import type { LedgerRecord } from '@yilian/ledger/contracts/records/record';
 import { type RecordId, deriveRecordId } from '@yilian/crypto/ids';
 import type { Clock } from '../clock.ts';
 import type { ChainView, FinalBlockView } from '../services/chain-view.ts';
-import { type CopySource, type OfferedCopy, sourcesOf } from './copy-source.ts';
+import type { CopySource, CopySources, OfferedCopy } from './copy-source.ts';
 import type { ObjectHoldings } from './object-holdings.ts';
 import { ObjectStoreError } from './object-store-error.ts';
 import type { Origin } from './object-inventory.ts';
@@ -51,7 +51,7 @@ export interface ObjectRepairOptions {
   readonly chain: Pick<ChainView, 'block' | 'record'>;
   readonly clock: Clock;
   readonly holdings: ObjectHoldings;
-  readonly sources: readonly CopySource[];
+  readonly sources: CopySources;
   /** Member id of this store. */
   readonly store: Bytes;
   readonly onEvent: (event: RepairEvent) => void;
@@ -206,7 +206,7 @@ export function createObjectRepair(options: ObjectRepairOptions): ObjectRepair {
     if (!isDue(key)) return;
     const record = chain.record(recordId);
     if (record === undefined) return;
-    for (const source of sourcesOf(record, sources)) {
+    for (const source of sources.of(record)) {
       if (stopping.signal.aborted) return;
       if (await accept(record, source, known)) {
         pauses.delete(key);
@@ -263,7 +263,7 @@ export function createObjectRepair(options: ObjectRepairOptions): ObjectRepair {
     stop: async () => {
       stopping.abort(new Error('stopping'));
       await running?.catch(() => undefined);
-      for (const source of sources) source.close();
+      sources.close();
     },
   };
 }

@@ -226,6 +226,9 @@ describe('an answer', () => {
       expect.arrayContaining(['10.0.0.11', '10.0.0.13', '10.0.0.20', '10.0.1.1']) as string[],
     );
     expect(config.settings.snapshotEvery).toBe(777);
+    const { copies } = readNodeFiles(home);
+    const stores = consortium.nodes.flatMap(({ store }) => (store === null ? [] : [store]));
+    expect(copies.map(({ store }) => toHex(store)).sort()).toEqual(stores.sort());
     expect(config.http.host).toBe('127.0.0.1');
     expect(config.peer.host).toBe('0.0.0.0');
     expect(readdirSync(home).sort()).toEqual([

@@ -39,6 +39,16 @@ describe('a network made from its file', () => {
     expect(new Set(ids).size).toBe(1);
   });
 
+  it('tells each node where the stores of the others are, to repair from and to audit, and never its own', () => {
+    const placesOf = (name: string): readonly string[] =>
+      readNodeFiles(join(directory, 'nodes', name)).copies.map(({ url }) => url);
+    expect(placesOf('commission')).toHaveLength(4);
+    expect(placesOf('county')).toHaveLength(3);
+    const county = FILE.members.find(({ institution }) => institution === 'county')?.url;
+    expect(placesOf('county')).not.toContain(county);
+    expect(placesOf('township')).toContain(county);
+  });
+
   it('lets each operator be named apart from its institutions, and community hospitals never lead', () => {
     const genesis = decodeGenesisDocument(
       readNodeFiles(join(directory, 'nodes', 'county')).genesis,

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createShelf } from '../../src/services/service-store.ts';
 import { createMemoryStore } from '../../src/storage/memory-store.ts';
 import { CONFIRM_AFTER_MS, type CopyAudit, createCopyAudit } from '../../src/stores/copy-audit.ts';
-import type { CopySource } from '../../src/stores/copy-source.ts';
+import { createCopySources, type CopySource } from '../../src/stores/copy-source.ts';
 import { openFileObjectStore } from '../../src/stores/file-object-store.ts';
 import { type ObjectHoldings, createObjectHoldings } from '../../src/stores/object-holdings.ts';
 import { openObjectInventory } from '../../src/stores/object-inventory.ts';
@@ -66,14 +66,15 @@ beforeEach(async () => {
     chain,
     clock,
     holdings,
-    sources: [
-      {
-        store: other,
+    sources: createCopySources({
+      places: () => [{ store: other, node: other, url: 'https://other.example' }],
+      open: ({ store }) => ({
+        store,
         fetch: () => Promise.resolve(null),
         probe: (...asked) => probe(...asked),
         close: () => undefined,
-      },
-    ],
+      }),
+    }),
     store: own,
     reporter: {
       note: (_record, store, seen) => {

@@ -25,6 +25,8 @@ const { member: newcomer } = person('node', 'city-third');
 function introduced(change: Partial<IntroductionContent> = {}, secret = REGULATOR): Bytes {
   const content = {
     member: newcomer.id,
+    store: new Uint8Array(32).fill(5),
+    url: 'https://third.example',
     institution: 'city-third',
     operator: 'city-third',
     consensusKey: new Uint8Array(32).fill(7),
