@@ -95,6 +95,13 @@ async function growthFigures(quick: boolean): Promise<Readonly<Record<string, Fi
   };
 }
 
+/** Says what is measured so far: all of it takes half an hour, and a later part may fail. */
+function told(figures: Readonly<Record<string, Figure>>): Readonly<Record<string, Figure>> {
+  for (const [name, { value, unit, min, max }] of Object.entries(figures))
+    process.stderr.write(`${name} ${value} ${unit} (${min} … ${max})\n`);
+  return figures;
+}
+
 function over(figures: Readonly<Record<string, Figure>>, of: string, to: string): Ratio {
   const value = (name: string): { readonly name: string; readonly value: number } => ({
     name,
@@ -106,20 +113,25 @@ function over(figures: Readonly<Record<string, Figure>>, of: string, to: string)
 export async function benchCometbft(options: BenchOptions): Promise<Report> {
   const { quick } = options;
   // The short ones first.
-  const light = {
+  const light = told({
     ...measureLightHeaders({ quick }),
     ...(await measureLightReceipt({ quick })),
-  };
-  const throughput = await measureThroughput(
-    quick
-      ? { windows: [500], sweeps: 1, rounds: 1, count: 1_000, warmUp: 500 }
-      : { windows: [1_000, 2_000, 4_000], sweeps: 1, rounds: 3, count: 8_000, warmUp: 16_000 },
+  });
+  const throughput = told(
+    throughputFigures(
+      await measureThroughput(
+        quick
+          ? { windows: [500], sweeps: 1, rounds: 1, count: 1_000, warmUp: 500 }
+          : { windows: [1_000, 2_000, 4_000], sweeps: 1, rounds: 3, count: 8_000, warmUp: 16_000 },
+      ),
+    ),
   );
   const stateSync = await measureStateSync(options);
+  told(stateSync.figures);
   const figures = {
-    ...throughputFigures(throughput),
-    ...(await latencyFigures(quick)),
-    ...(await growthFigures(quick)),
+    ...throughput,
+    ...told(await latencyFigures(quick)),
+    ...told(await growthFigures(quick)),
     ...light,
     ...stateSync.figures,
   };
