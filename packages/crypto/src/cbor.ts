@@ -232,7 +232,7 @@ class Reader {
         return this.#copies ? this.#bytes.slice(start, end) : this.#bytes.subarray(start, end);
       }
       case MAJOR.text:
-        return this.#text(first);
+        return readText(this.#taken(first));
       case MAJOR.array:
         return this.#array(first, depthLeft);
     }
@@ -289,12 +289,11 @@ class Reader {
     return length;
   }
 
-  #text(first: number): string {
+  #taken(first: number): Bytes {
     const length = this.#length(first);
-    const start = this.#at;
+    const taken = this.#bytes.subarray(this.#at, this.#at + length);
     this.#at += length;
-    const recurring = this.#copies ? undefined : recurringText(this.#bytes, start, length);
-    return recurring ?? readText(this.#bytes.subarray(start, start + length));
+    return taken;
   }
 
   #array(first: number, depthLeft: number): readonly Cbor[] {
@@ -305,30 +304,6 @@ class Reader {
     for (let i = 0; i < length; i++) items.push(this.value(depthLeft - 1));
     return items;
   }
-}
-
-/**
- * The last short text of each length in what is decoded in place: names of types, schemes and chains, which come with
- * every transaction. Only ASCII, where characters are bytes. `decode` keeps nothing of what it reads.
- */
-const TEXT_LENGTH_MAX = 32;
-const lastTexts: (string | undefined)[] = Array.from({ length: TEXT_LENGTH_MAX + 1 });
-
-/** The text at `start` if it is of ASCII and short; another string of the same characters at most. */
-function recurringText(bytes: Bytes, start: number, length: number): string | undefined {
-  if (length > TEXT_LENGTH_MAX) return undefined;
-  const last = lastTexts[length];
-  let i = 0;
-  if (last !== undefined) while (i < length && bytes[start + i] === last.charCodeAt(i)) i++;
-  if (last !== undefined && i === length) return last;
-  let text = '';
-  for (i = 0; i < length; i++) {
-    const byte = bytes[start + i] ?? 0;
-    if (byte >= 0x80) return undefined;
-    text += String.fromCharCode(byte);
-  }
-  lastTexts[length] = text;
-  return text;
 }
 
 /** Characters joined in one call: an argument list has its limit. */
