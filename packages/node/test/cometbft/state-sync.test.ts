@@ -29,7 +29,10 @@ import {
 const program = await engineForTests();
 const root = mkdtempSync(join(tmpdir(), 'yl-sync-'));
 const TRANSACTIONS = Number(process.env['YILIAN_STATE_SYNC_TRANSACTIONS'] ?? 200);
+/** Half of what a mempool takes from one source. */
+const IN_FLIGHT = 1_000;
 const SNAPSHOT_EVERY = 10;
+const NETWORK_MS = 240_000 + 5 * TRANSACTIONS;
 
 describe.skipIf(program === undefined)('a new hospital', () => {
   let plan: NodePlan;
@@ -76,10 +79,10 @@ describe.skipIf(program === undefined)('a new hospital', () => {
     const [first] = members;
     if (first === undefined) throw new Error('no node');
     await until(() => first.latest().height > 0n, 'a first block');
-    for (let sent = 0; sent < TRANSACTIONS; sent += 100)
-      // oxlint-disable-next-line no-await-in-loop -- as many as a mempool holds
+    for (let sent = 0; sent < TRANSACTIONS; sent += IN_FLIGHT)
+      // oxlint-disable-next-line no-await-in-loop -- no more than a mempool takes
       await Promise.all(
-        Array.from({ length: Math.min(100, TRANSACTIONS - sent) }, () =>
+        Array.from({ length: Math.min(IN_FLIGHT, TRANSACTIONS - sent) }, () =>
           order(first, enrolPatient()),
         ),
       );
@@ -93,7 +96,7 @@ describe.skipIf(program === undefined)('a new hospital', () => {
       trustHash: toHex(cometHeaderHash(decodeCometHeader(trusted.header))),
       trustPeriodHours: 24,
     };
-  }, 240_000);
+  }, NETWORK_MS);
 
   afterAll(async () => {
     await Promise.all((relays ?? []).map((relay) => relay.close()));
